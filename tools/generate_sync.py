@@ -72,8 +72,11 @@ RECORDS = {
 MADE_BY_USERS = {
     "AsyncBoardRepository",
     "AsyncDnnModelRepository",
+    "AsyncGalleryRepository",
     "AsyncImageRepository",
     "AsyncInvokeAIClient",
+    "AsyncPresetRepository",
+    "AsyncPromptRepository",
     "AsyncQueueRepository",
     "AsyncQuickClient",
     "AsyncWorkflowHandle",

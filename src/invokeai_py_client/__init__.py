@@ -25,12 +25,15 @@ if TYPE_CHECKING:
         BoardRepository,
         CacheOff,
         DnnModelRepository,
+        GalleryRepository,
         Image,
         ImageRepository,
         InvokeAIClient,
         JobHandle,
         ModelInstJobHandle,
         NodeRepository,
+        PresetRepository,
+        PromptRepository,
         QueueHandle,
         QueueRepository,
         QuickClient,
@@ -161,6 +164,7 @@ if TYPE_CHECKING:
         WorkflowDeleted,
         WorkflowUpdated,
     )
+    from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
     from invokeai_py_client.image.repository import AsyncImageRepository
@@ -204,9 +208,16 @@ if TYPE_CHECKING:
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
+    from invokeai_py_client.models.gallery import (
+        IvkGalleryDay,
+        IvkGalleryImage,
+        IvkGalleryItem,
+        IvkGalleryVideo,
+    )
     from invokeai_py_client.models.image import ImageMetadata, IvkImage
     from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
         BatchStatus,
         CancelAllExceptCurrentResult,
@@ -217,8 +228,10 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
+    from invokeai_py_client.presets.repository import AsyncPresetRepository
+    from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -266,47 +279,50 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
-    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncImage", "AsyncImageMetadata",
-    "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle", "AsyncModelInstJobHandle",
-    "AsyncNodeRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
-    "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
-    "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum",
-    "BatchEnqueued", "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility",
-    "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff",
-    "CalledResults", "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError",
-    "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus",
-    "DnnModelRepository", "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
-    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError",
-    "EventsConnected", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GeneralEvent",
-    "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata", "ImageMoveStatus",
-    "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate", "InputValueError",
-    "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading", "InstallError",
-    "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted", "InstallStatus",
-    "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError", "ItemsCanceled",
-    "ItemsEvent", "ItemsRetried", "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkImage",
-    "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkUser",
-    "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent", "LLMTaskFailed",
-    "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer", "LocalServerError", "LogLevel",
-    "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum",
-    "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
-    "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
-    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
-    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded",
-    "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NodeCompleted", "NodeEvent", "NodeFailed",
-    "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate", "NotFoundError",
-    "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent", "OutputMapping",
-    "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "Preview", "Problem", "ProcessorStatus",
-    "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository",
-    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results",
-    "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
-    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
-    "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
-    "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
-    "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
-    "UnprocessableError", "UsageError", "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated",
-    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
-    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
-    "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
+    "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage",
+    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncJobHandle",
+    "AsyncModelInstJobHandle", "AsyncNodeRepository", "AsyncPresetRepository", "AsyncPromptRepository",
+    "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun", "AsyncServerRepository",
+    "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository", "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued",
+    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted",
+    "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff", "CalledResults",
+    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
+    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
+    "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed", "DownloadProgress",
+    "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError", "EventsConnected",
+    "ExpandedPrompt", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel", "GalleryRepository",
+    "GeneralEvent", "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory", "ImageMetadata",
+    "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
+    "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading",
+    "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted",
+    "InstallStatus", "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
+    "ItemsCanceled", "ItemsEvent", "ItemsRetried", "IvkAuthStatus", "IvkBoard", "IvkDevice", "IvkDnnModel",
+    "IvkField", "IvkFont", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage",
+    "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset",
+    "IvkSystemPrompt", "IvkUser", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent",
+    "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
+    "LocalServerError", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent",
+    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
+    "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError",
+    "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed", "ModelInstallProgress",
+    "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
+    "ModelLoadStarted", "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
+    "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted",
+    "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent",
+    "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "PresetRepository", "Preview",
+    "Problem", "ProcessorStatus", "PromptRepository", "PruneResult", "PythonNotFoundError", "QueueCleared",
+    "QueueEvent", "QueueHandle", "QueueRepository", "QueueStatus", "QuickClient", "QuickTaskError",
+    "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run", "RunCanceledError", "RunError",
+    "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema",
+    "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent", "ServerRepository", "ServerTooOldError",
+    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel",
+    "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan", "TransferError", "TransferProgress",
+    "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError", "UsageError",
+    "UserRepository", "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted",
+    "WorkflowError", "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError",
+    "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems",
+    "load_workflow", "reference_schema",
 ]
 # fmt: on
 
@@ -315,10 +331,9 @@ _NAMES = {
     "api.all": "AsyncApi",
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
-        CacheOff NodeRepository ServerRepository StateRepository
-        BoardHandle BoardRepository DnnModelRepository Image ImageRepository InvokeAIClient JobHandle
-        ModelInstJobHandle QueueHandle QueueRepository QuickClient Run Session Sweep UserRepository WorkflowHandle
-        WorkflowRepository
+        BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository InvokeAIClient
+        JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle QueueRepository
+        QuickClient Run ServerRepository Session StateRepository Sweep UserRepository WorkflowHandle WorkflowRepository
     """,
     "administration.cache": "AsyncCacheOff",
     "administration.nodes": "AsyncNodeRepository",
@@ -360,6 +375,7 @@ _NAMES = {
         ParametersRecalled QueueCleared QueueEvent WorkflowAccessRevoked WorkflowCreated WorkflowDeleted
         WorkflowUpdated
     """,
+    "gallery.repository": "AsyncGalleryRepository",
     "image.image": "AsyncImage",
     "image.record": "AsyncImageMetadata AsyncIvkImage",
     "image.repository": "AsyncImageRepository",
@@ -380,15 +396,19 @@ _NAMES = {
         LogLevel ModelFormatEnum ModelTypeEnum OpenEnum
     """,
     "models.events": "InvocationEvent SessionEvent",
+    "models.gallery": "IvkGalleryDay IvkGalleryImage IvkGalleryItem IvkGalleryVideo",
     "models.image": "ImageMetadata IvkImage",
     "models.install": "InstallFile ModelInstJobInfo ModelInstallConfig",
     "models.job": "IvkJob",
+    "models.prompts": "ExpandedPrompt IvkStylePreset IvkSystemPrompt",
     "models.queue": """
         BatchStatus CancelAllExceptCurrentResult ClearResult DestinationStatus EnqueueResult ProcessorStatus
         PruneResult QueueStatus
     """,
-    "models.user": "IvkUser",
+    "models.user": "IvkAuthStatus IvkUser",
     "models.workflow": "IvkWorkflowRecord",
+    "presets.repository": "AsyncPresetRepository",
+    "prompts.repository": "AsyncPromptRepository",
     "queue.handle": "AsyncQueueHandle",
     "queue.job": "AsyncJobHandle",
     "queue.repository": "AsyncQueueRepository",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import date, datetime
     from pathlib import Path
     from typing import Any, Literal, Self
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.definition import WorkflowDefinition
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.engine.workflow import LoadedWorkflow
+    from invokeai_py_client.events.kinds import LLMTaskProgress
+    from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import ImageName, ImageNames, NamedImage
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.image.upload import ImageSource
     from invokeai_py_client.ivk_fields.base import IvkField
     from invokeai_py_client.library import WorkflowOrder, WorkflowRef
-    from invokeai_py_client.lookup import BoardRef, ModelRef
+    from invokeai_py_client.lookup import BoardRef, ModelRef, StylePresetRef, SystemPromptRef
     from invokeai_py_client.models.administration import (
         ImageMoveStatus,
         InvocationCacheStatus,
@@ -77,9 +79,11 @@ if TYPE_CHECKING:
         JobStatus,
         LogLevel,
     )
+    from invokeai_py_client.models.gallery import IvkGalleryDay, IvkGalleryItem
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
         BatchStatus,
         CancelAllExceptCurrentResult,
@@ -89,8 +93,10 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
+    from invokeai_py_client.presets.repository import AsyncPresetRepository
+    from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
     from invokeai_py_client.queue.job import AsyncJobHandle
     from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -463,18 +469,31 @@ class BoardRepository(Face["AsyncBoardRepository"]):
         """Return the handle of the uncategorized images."""
         return wrap(self._call(self._impl.get_uncategorized_handle()))
 
-    def create_board(self, name: str, is_private: bool | None = None) -> BoardHandle:
+    def create_board(
+        self,
+        name: str,
+        is_private: bool | None = None,
+        *,
+        board_visibility: BoardVisibility | str | None = None,
+    ) -> BoardHandle:
         """Create a board. Several boards may have the same name.
+
+        Servers since InvokeAI 6.13 create private boards. Another visibility takes a second request.
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
-                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
+            is_private: True means the visibility "private", False means "public". For "shared", pass
+                ``board_visibility``. Defaults to the server's default (private since InvokeAI 6.13).
+            board_visibility: Who can see the board, on a server with several users (InvokeAI 6.13+): "private" (only
+                its owner), "shared" (all users can see it and its images), or "public" (all users can also add images
+                to it). Administrators can see and change all boards. Defaults to the server's default, "private".
 
         Raises:
-            UsageError: The name is empty or too long.
+            UsageError: The name is empty or too long, the visibility is unknown, or the arguments contradict
+                each other.
+            ServerTooOldError: The server has no visibility of boards (before InvokeAI 6.13). No board was created.
         """
-        return wrap(self._call(self._impl.create_board(name, is_private)))
+        return wrap(self._call(self._impl.create_board(name, is_private, board_visibility=board_visibility)))
 
     def update_board(
         self,
@@ -494,9 +513,10 @@ class BoardRepository(Face["AsyncBoardRepository"]):
             is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
                 (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
-                a starred image.
+                a starred image. Servers cannot remove a cover (6.14).
             archived: Whether to hide the board from listings.
-            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+).
+            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+): "private", "shared" or
+                "public", as in ``create_board()``. Only its owner and administrators can change it.
 
         Returns:
             The changed board.
@@ -1196,6 +1216,164 @@ class DnnModelRepository(Face["AsyncDnnModelRepository"]):
         return self._call(self._impl.hf_logout())
 
 
+class GalleryRepository(Face["AsyncGalleryRepository"]):
+    """The images and videos on a server, as the web UI's gallery shows them.
+
+    Example:
+        ```python
+        for item in client.gallery.list_items(limit=20):
+            print(item.kind, item.name)
+        ```
+    """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.gallery.repository import AsyncGalleryRepository
+
+        self._impl = AsyncGalleryRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
+    def list_items(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[IvkGalleryItem]:
+        """List images and videos together, newest first. Sends one request per 1,000 items.
+
+        Any signed-in user may call this (InvokeAI 6.14+). Administrators see the items of all users.
+
+        Args:
+            board_id: Only items on this board: a board, its id or its name; ``"none"`` for uncategorized items.
+                Defaults to all boards.
+            categories: Only items of these categories. Defaults to all.
+            is_intermediate: Only intermediate items (True), only others (False), or both (None). Defaults to False.
+            search_term: Only items whose metadata or date contains this text.
+            offset: Number of items to skip. Defaults to 0.
+            limit: The largest number of items to return. Defaults to all.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred items first. Defaults to False.
+
+        Returns:
+            The items: ``IvkGalleryImage`` and ``IvkGalleryVideo`` records. Methods that take an image or a video accept
+            them.
+
+        Raises:
+            UsageError: The offset or limit is negative, a category is unknown, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(
+            self._impl.list_items(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def iter_items(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> Iterator[IvkGalleryItem]:
+        """Iterate over images and videos, requesting pages as needed. The arguments are those of ``list_items()``.
+
+        No item is yielded twice, even if items are created or deleted during the iteration.
+        """
+        return self._iterate(
+            self._impl.iter_items(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                offset=offset,
+                limit=limit,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def list_names(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        day: date | str | IvkGalleryDay | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[str]:
+        """List the names of images and videos, newest first. Sends one request, whatever their number.
+
+        Any signed-in user may call this (InvokeAI 6.14+). ``client.images.list_names()`` lists images only, and works
+        with older servers.
+
+        Args:
+            board_id: Only items on this board: a board, its id or its name; ``"none"`` for uncategorized items.
+                Defaults to all boards.
+            categories: Only items of these categories. Defaults to all.
+            is_intermediate: Only intermediate items (True), only others (False), or both (None). Defaults to False.
+            search_term: Only items whose metadata or date contains this text.
+            day: Only items made on this day, by the server's clock in UTC: a ``date``, a text such as ``"2026-01-31"``,
+                or a record of ``days()``. Defaults to all days.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred items first. Defaults to False.
+
+        Returns:
+            The names. Names of videos end in ``.mp4``.
+
+        Raises:
+            UsageError: A category is unknown, the day is not valid, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+            ServerTooOldError: The server is older than InvokeAI 6.14.
+        """
+        return self._call(
+            self._impl.list_names(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                day=day,
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+        )
+
+    def days(self) -> list[IvkGalleryDay]:
+        """List the days on which images or videos were made, latest first, with their numbers.
+
+        Any signed-in user may call this (InvokeAI 6.13+). Days are those of the server's clock in UTC. Intermediate
+        images do not count.
+
+        Raises:
+            ServerTooOldError: The server is older than InvokeAI 6.13.
+        """
+        return self._call(self._impl.days())
+
+
 class Image(Face["AsyncImage"]):
     """An image on the server. Data is fetched when a method needs it.
 
@@ -1353,6 +1531,24 @@ class Image(Face["AsyncImage"]):
         """
         return self._call(self._impl.metadata())
 
+    def recall(self, *, strict: bool = False) -> dict[str, Any]:
+        """Put the prompts, models, seed and other settings of the image into the open web UI.
+
+        Any signed-in user may call this (InvokeAI 6.12+).
+
+        Args:
+            strict: Whether to clear the web UI's other settings. Defaults to False.
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: The image has no metadata that can be recalled.
+            ModelNotFoundError: A model of the image is not on the server.
+            NotFoundError: The image is not on the server.
+        """
+        return self._call(self._impl.recall(strict=strict))
+
     def workflow(self) -> dict[str, Any] | None:
         """Return the workflow embedded in the image, with the values used, or None if it has none.
 
@@ -1417,7 +1613,9 @@ class ImageRepository(Face["AsyncImageRepository"]):
         return wrap(self._call(self._impl.find_image(image_name)))
 
     def get_images(self, image_names: ImageNames) -> list[IvkImage]:
-        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
+        """Fetch the records of several images, in the order of the names.
+
+        Images that do not exist, or that you are not allowed to see, are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
@@ -1452,6 +1650,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -1464,10 +1663,15 @@ class ImageRepository(Face["AsyncImageRepository"]):
     ) -> list[IvkImage]:
         """List image records, newest first. Sends one request per 1,000 images.
 
+        On servers with user accounts, these are your own images. Administrators get the images of all users. Images of
+        others on a board that you can see are listed with ``board_id``.
+
         Args:
             board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
                 Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
+            image_origin: Only images that the server generated (``"internal"``), or only those that were uploaded
+                (``"external"``). Defaults to both.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
@@ -1491,6 +1695,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
                 self._impl.list_images(
                     board_id=board_id,
                     categories=categories,
+                    image_origin=image_origin,
                     is_intermediate=is_intermediate,
                     starred=starred,
                     search_term=search_term,
@@ -1509,6 +1714,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -1528,6 +1734,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
             self._impl.iter_images(
                 board_id=board_id,
                 categories=categories,
+                image_origin=image_origin,
                 is_intermediate=is_intermediate,
                 starred=starred,
                 search_term=search_term,
@@ -1545,6 +1752,7 @@ class ImageRepository(Face["AsyncImageRepository"]):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
@@ -1558,8 +1766,53 @@ class ImageRepository(Face["AsyncImageRepository"]):
             self._impl.count_images(
                 board_id=board_id,
                 categories=categories,
+                image_origin=image_origin,
                 is_intermediate=is_intermediate,
                 search_term=search_term,
+            )
+        )
+
+    def list_names(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        day: date | str | IvkGalleryDay | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[str]:
+        """List the names of images, newest first. Faster than ``list_images()``, which returns records.
+
+        Sends one request, whatever the number of images; before InvokeAI 6.14, one per 1,000 images. Any signed-in user
+        may call this.
+
+        Args:
+            board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
+                Defaults to all boards.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            search_term: Only images whose metadata or date contains this text.
+            day: Only images made on this day, by the server's clock in UTC: a ``date``, a text such as
+                ``"2026-01-31"``, or a record of ``client.gallery.days()``. Defaults to all days.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
+
+        Raises:
+            UsageError: A category is unknown, the day is not valid, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+        """
+        return self._call(
+            self._impl.list_names(
+                board_id=board_id,
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                day=day,
+                order_dir=order_dir,
+                starred_first=starred_first,
             )
         )
 
@@ -1755,9 +2008,10 @@ class ImageRepository(Face["AsyncImageRepository"]):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images: names, records or images of runs.
+            image_names: The images: names, records or images of runs. More than 1,000 take several zips, whose
+                files are put into one.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
-                ``"none"`` for uncategorized images.
+                ``"none"`` for uncategorized images. Videos are left out.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -1882,12 +2136,29 @@ class ImageRepository(Face["AsyncImageRepository"]):
         """
         return self._call(self._impl.delete(image_names))
 
+    def delete_uncategorized(self) -> list[str]:
+        """Permanently delete all images that are on no board, including intermediate images. Videos are kept.
+
+        Any signed-in user may call this. Administrators delete the images of all users. Sends one request per 1,000
+        images.
+
+        Returns:
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images. All others were deleted: ``done``
+                has their names, ``failed`` the errors of the rest.
+        """
+        return self._call(self._impl.delete_uncategorized())
+
     def count_intermediates(self) -> int:
         """Return the number of intermediate images on the server."""
         return self._call(self._impl.count_intermediates())
 
     def clear_intermediates(self) -> int:
-        """Permanently delete all intermediate images.
+        """Permanently delete all intermediate images, those of all users.
+
+        Administrator only, on servers with user accounts.
 
         Returns:
             The number of deleted images.
@@ -2220,6 +2491,21 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return wrap(self._impl.models)
 
     @property
+    def gallery(self) -> GalleryRepository:
+        """The gallery: images and videos in one list, and days (InvokeAI 6.14+)."""
+        return wrap(self._impl.gallery)
+
+    @property
+    def prompts(self) -> PromptRepository:
+        """Prompts: alternatives, language models on the server, and saved system prompts."""
+        return wrap(self._impl.prompts)
+
+    @property
+    def presets(self) -> PresetRepository:
+        """Style presets: texts around prompts."""
+        return wrap(self._impl.presets)
+
+    @property
     def queue(self) -> QueueRepository:
         """The queue of runs."""
         return wrap(self._impl.queue)
@@ -2269,6 +2555,136 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
         """
         return self._iterate(self._impl.watch(*kinds, queue_id=queue_id))
+
+    def recall(
+        self,
+        *,
+        positive_prompt: str | None = None,
+        negative_prompt: str | None = None,
+        model: ModelRef | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        cfg_scale: float | None = None,
+        cfg_rescale_multiplier: float | None = None,
+        guidance: float | None = None,
+        scheduler: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        denoise_strength: float | None = None,
+        clip_skip: int | None = None,
+        seamless_x: bool | None = None,
+        seamless_y: bool | None = None,
+        vae_model: ModelRef | None = None,
+        loras: Mapping[str, float] | Sequence[ModelRef | Mapping[str, Any]] | None = None,
+        control_layers: Sequence[Mapping[str, Any]] | None = None,
+        ip_adapters: Sequence[Mapping[str, Any]] | None = None,
+        reference_images: Sequence[str | NamedImage] | None = None,
+        refiner_model: ModelRef | None = None,
+        refiner_steps: int | None = None,
+        refiner_cfg_scale: float | None = None,
+        refiner_denoise_start: float | None = None,
+        refiner_positive_aesthetic_score: float | None = None,
+        refiner_negative_aesthetic_score: float | None = None,
+        strict: bool = False,
+        append: bool = False,
+        queue_id: str = "default",
+    ) -> dict[str, Any]:
+        """Put values into the open web UI: into the fields with which its user makes images.
+
+        Omitted values stay as they are there. Any signed-in user may call this, for the web UI of the same user
+        (InvokeAI 6.12+). ``image.recall()`` takes the values from an image.
+
+        Args:
+            positive_prompt: The prompt.
+            negative_prompt: The negative prompt.
+            model: The main model: a record, a key or a name.
+            seed: The seed.
+            steps: The number of steps.
+            cfg_scale: The CFG scale.
+            cfg_rescale_multiplier: The CFG rescale multiplier.
+            guidance: The guidance of FLUX models.
+            scheduler: The scheduler, such as ``"euler_a"``.
+            width: The width in pixels, 64 or more.
+            height: The height in pixels, 64 or more.
+            denoise_strength: The strength of the change, from 0 to 1, for images made from images.
+            clip_skip: The number of layers of the text encoder to skip.
+            seamless_x: Whether the image tiles horizontally.
+            seamless_y: Whether the image tiles vertically.
+            vae_model: The VAE: a record, a key or a name.
+            loras: The LoRAs, as ``{"Detail": 0.6}`` or a list of models. An item may also be a dict with a ``model``,
+                a ``weight`` and ``is_enabled``.
+            control_layers: Control adapters, each a dict with a ``model``, an ``image``, a ``weight``,
+                ``begin_step_percent``, ``end_step_percent`` and ``control_mode``. All but the model are optional.
+            ip_adapters: IP adapters, each a dict with a ``model``, an ``image``, a ``weight``,
+                ``begin_step_percent``, ``end_step_percent``, ``method`` and ``image_influence``. All but the model are
+                optional.
+            reference_images: Images that the main model uses directly, as FLUX Kontext does.
+            refiner_model: The refiner of SDXL: a record, a key or a name.
+            refiner_steps: The number of steps of the refiner.
+            refiner_cfg_scale: The CFG scale of the refiner.
+            refiner_denoise_start: When the refiner starts, from 0 to 1.
+            refiner_positive_aesthetic_score: The positive aesthetic score of the refiner.
+            refiner_negative_aesthetic_score: The negative aesthetic score of the refiner.
+            strict: Whether to clear everything that is omitted. Defaults to False.
+            append: Whether to add IP adapters and reference images to those in the web UI (InvokeAI 6.14+). Defaults
+                to False, which replaces them.
+            queue_id: The queue that the web UI shows. Defaults to "default".
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: No value was passed, or both ``strict`` and ``append``.
+            UnprocessableError: A value is out of range.
+            ModelNotFoundError: A model is not on the server, or has another type. Nothing was changed.
+            UnknownNameError: An image is not on the server. Nothing was changed.
+
+        Example:
+            ```python
+            client.recall(positive_prompt="a lighthouse at dusk", model="Dreamshaper 8", seed=7)
+            ```
+        """
+        return self._call(
+            self._impl.recall(
+                positive_prompt=positive_prompt,
+                negative_prompt=negative_prompt,
+                model=model,
+                seed=seed,
+                steps=steps,
+                cfg_scale=cfg_scale,
+                cfg_rescale_multiplier=cfg_rescale_multiplier,
+                guidance=guidance,
+                scheduler=scheduler,
+                width=width,
+                height=height,
+                denoise_strength=denoise_strength,
+                clip_skip=clip_skip,
+                seamless_x=seamless_x,
+                seamless_y=seamless_y,
+                vae_model=vae_model,
+                loras=loras,
+                control_layers=control_layers,
+                ip_adapters=ip_adapters,
+                reference_images=reference_images,
+                refiner_model=refiner_model,
+                refiner_steps=refiner_steps,
+                refiner_cfg_scale=refiner_cfg_scale,
+                refiner_denoise_start=refiner_denoise_start,
+                refiner_positive_aesthetic_score=refiner_positive_aesthetic_score,
+                refiner_negative_aesthetic_score=refiner_negative_aesthetic_score,
+                strict=strict,
+                append=append,
+                queue_id=queue_id,
+            )
+        )
+
+    def recalled(self) -> dict[str, Any]:
+        """Return the values that were last put into the web UI of this user, by name, with the names of models.
+
+        Any signed-in user may call this (InvokeAI 6.12+). What the user has changed in the web UI since then is not
+        included.
+        """
+        return self._call(self._impl.recalled())
 
     async def connect_socketio(self) -> socketio.AsyncClient:
         """Return a new, connected ``socketio.AsyncClient`` that the caller owns, in the running event loop.
@@ -2400,6 +2816,24 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         """
         return self._call(self._impl.has_users())
 
+    def auth_status(self) -> IvkAuthStatus:
+        """Return whether the server has user accounts, and whether it needs its first administrator.
+
+        Anyone may call this, even without signing in. Servers before InvokeAI 6.12 have no user accounts.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        return self._call(self._impl.auth_status())
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """The time when the token expires, or None if the client is not signed in or the token does not say.
+
+        A client that has an email and a password then signs in again. The server renews tokens as it is used.
+        """
+        return self._impl.token_expires_at
+
     def me(self) -> IvkUser | None:
         """Return the user that this client is signed in as, or None if the server has no users.
 
@@ -2450,7 +2884,7 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
     def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.
@@ -2914,6 +3348,356 @@ class NodeRepository(Face["AsyncNodeRepository"]):
         return self._call(self._impl.reload())
 
 
+class PresetRepository(Face["AsyncPresetRepository"]):
+    """The style presets on a server. Methods take a preset as its name, its id or its record.
+
+    Example:
+        ```python
+        preset = client.presets.create_preset("Sketch", positive="{prompt}, pencil sketch")
+        client.presets.delete_preset(preset)
+        ```
+    """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.presets.repository import AsyncPresetRepository
+
+        self._impl = AsyncPresetRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
+    def list_presets(self, *, include_default: bool = True) -> list[IvkStylePreset]:
+        """List the style presets: your own, those that others share, and those that come with the server.
+
+        All users may call this. Administrators see the presets of all users.
+
+        Args:
+            include_default: Whether to include the presets that come with the server. Defaults to True.
+        """
+        return self._call(self._impl.list_presets(include_default=include_default))
+
+    def get_preset(self, preset: StylePresetRef) -> IvkStylePreset:
+        """Return a style preset by its name or id. All users may call this.
+
+        Raises:
+            UnknownNameError: No style preset has this name or id.
+            UsageError: Several style presets have this name.
+            PermissionDeniedError: It belongs to another user.
+        """
+        return self._call(self._impl.get_preset(preset))
+
+    def create_preset(
+        self,
+        name: str,
+        positive: str = "",
+        negative: str = "",
+        *,
+        image: ImageSource | None = None,
+        shared: bool = False,
+    ) -> IvkStylePreset:
+        """Create a style preset. All users may call this.
+
+        Args:
+            name: The name.
+            positive: The text around positive prompts; ``{prompt}`` in it stands for the prompt. Defaults to "".
+            negative: The text around negative prompts. Defaults to "".
+            image: A picture: a path, the bytes of an image file, or a Pillow image. Defaults to none.
+            shared: Whether all users see it (InvokeAI 6.12+). Defaults to False.
+
+        Raises:
+            InputValueError: The file does not exist, or is not an image.
+        """
+        return self._call(self._impl.create_preset(name, positive, negative, image=image, shared=shared))
+
+    def update_preset(
+        self,
+        preset: StylePresetRef,
+        *,
+        name: str | None = None,
+        positive: str | None = None,
+        negative: str | None = None,
+        image: ImageSource | None = None,
+        remove_image: bool = False,
+        shared: bool | None = None,
+    ) -> IvkStylePreset:
+        """Change a style preset. Omitted arguments keep their values.
+
+        Its owner and administrators may call this. The server encodes the picture again at each change.
+
+        Args:
+            preset: The preset: its name, id or record.
+            name: The new name.
+            positive: The new text around positive prompts.
+            negative: The new text around negative prompts.
+            image: The new picture.
+            remove_image: Whether to remove the picture. Defaults to False.
+            shared: Whether all users see it (InvokeAI 6.12+).
+
+        Raises:
+            UnknownNameError: No style preset has this name or id.
+            UsageError: Both a new picture and ``remove_image`` were passed, or the preset comes with the server.
+            PermissionDeniedError: It belongs to another user.
+        """
+        return self._call(
+            self._impl.update_preset(
+                preset,
+                name=name,
+                positive=positive,
+                negative=negative,
+                image=image,
+                remove_image=remove_image,
+                shared=shared,
+            )
+        )
+
+    def delete_preset(self, preset: StylePresetRef) -> bool:
+        """Delete a style preset permanently. Its owner and administrators may call this.
+
+        Returns:
+            Whether it was deleted. False if the server does not have it.
+
+        Raises:
+            UsageError: Several style presets have this name, or the preset comes with the server.
+            PermissionDeniedError: It belongs to another user.
+        """
+        return self._call(self._impl.delete_preset(preset))
+
+    def get_picture(self, preset: StylePresetRef) -> bytes | None:
+        """Return the picture of a style preset (WEBP, or PNG if the preset comes with the server).
+
+        All users may call this.
+
+        Returns:
+            The picture, or None if the preset has none.
+
+        Raises:
+            UnknownNameError: No style preset has this name or id.
+        """
+        return self._call(self._impl.get_picture(preset))
+
+    def export_to(self, path: str | os.PathLike[str]) -> Path:
+        """Write the style presets of all users to a CSV file, without pictures and those that come with the server.
+
+        Only administrators may call this. Servers without users have no other users.
+
+        Args:
+            path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the file is named
+                ``style-presets.csv``.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            UsageError: The file cannot be written.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(self._impl.export_to(path))
+
+    def import_from(self, path: str | os.PathLike[str]) -> list[IvkStylePreset]:
+        """Create style presets from a file. They belong to you and are not shared.
+
+        Only administrators may call this.
+
+        Args:
+            path: A CSV file with the columns ``name``, ``prompt`` and ``negative_prompt``, as ``export_to()`` writes
+                it, or a JSON file with a list of objects with these keys.
+
+        Returns:
+            The new presets, sorted by name.
+
+        Raises:
+            UsageError: The file cannot be read, or its name ends in neither ``.csv`` nor ``.json``.
+            BadRequestError: The file has other columns, or a name is empty. Nothing was imported.
+            PermissionDeniedError: You are not an administrator.
+        """
+        return self._call(self._impl.import_from(path))
+
+
+class PromptRepository(Face["AsyncPromptRepository"]):
+    """Prompts, and the system prompts that are saved on the server.
+
+    Example:
+        ```python
+        colors = client.prompts.alternatives("a {red|blue} house")
+        ```
+    """
+
+    def __init__(self, client: InvokeAIClient | Connection) -> None:
+        """Create a repository. Clients create theirs themselves, so this is rarely needed.
+
+        Args:
+            client: The client or connection to use.
+        """
+        from invokeai_py_client.prompts.repository import AsyncPromptRepository
+
+        self._impl = AsyncPromptRepository(unwrap(client))
+        self._impl.__dict__["_face"] = self
+
+    def alternatives(
+        self, prompt: str, *, most: int = 100, combinatorial: bool = True, seed: int | None = None
+    ) -> list[str]:
+        """Return the prompts that a prompt with alternatives stands for, such as ``{red|blue} house``.
+
+        The server spells them out. All users may call this.
+
+        Args:
+            prompt: The prompt, in the syntax of the web UI's dynamic prompts.
+            most: The largest number of prompts, from 1 to 10,000. Defaults to 100.
+            combinatorial: Whether to use all combinations, in order. If False, prompts are drawn at random, and
+                ``most`` is their number. Defaults to True.
+            seed: The seed for drawing prompts. Defaults to a random seed.
+
+        Raises:
+            InputValueError: The server cannot read the prompt: it has an unknown wildcard or an unclosed brace.
+            UsageError: ``most`` is out of range.
+        """
+        return self._call(self._impl.alternatives(prompt, most=most, combinatorial=combinatorial, seed=seed))
+
+    def expand(
+        self,
+        prompt: str,
+        *,
+        model: ModelRef | None = None,
+        max_tokens: int = 300,
+        system_prompt: str | IvkSystemPrompt | None = None,
+        seed: int | None = None,
+        timeout: float = 600.0,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
+    ) -> ExpandedPrompt:
+        """Have a language model on the server write a detailed prompt from a short one.
+
+        All users may call this (InvokeAI 6.13+).
+
+        Args:
+            prompt: The short prompt.
+            model: A model of type ``text_llm``: a record, a key or a name. Defaults to the only one on the server.
+            max_tokens: The largest number of tokens to write, from 1 to 2,048. Defaults to 300.
+            system_prompt: The instruction for the model: a text, or the record of a saved system prompt. Defaults to
+                the server's own instruction.
+            seed: The seed, from 0 to 4,294,967,295, for the same text again (InvokeAI 6.14+). Defaults to a random
+                one, which the result has.
+            timeout: Seconds to wait for the text, including the time to load the model. Defaults to 600.
+            on_progress: Called with the progress (InvokeAI 6.14+).
+
+        Raises:
+            ModelNotFoundError: The server has no such model, or several and ``model`` is missing.
+            UsageError: A number is out of range, or the prompt is empty.
+            ServerError: The model failed.
+        """
+        return self._call(
+            self._impl.expand(
+                prompt,
+                model=model,
+                max_tokens=max_tokens,
+                system_prompt=system_prompt,
+                seed=seed,
+                timeout=timeout,
+                on_progress=on_progress,
+            )
+        )
+
+    def describe(
+        self,
+        image: ImageName | ImageSource,
+        *,
+        model: ModelRef | None = None,
+        instruction: str | None = None,
+        timeout: float = 600.0,
+        on_progress: Callable[[LLMTaskProgress], object] | None = None,
+    ) -> str:
+        """Have a vision model on the server describe an image, as a prompt for similar images.
+
+        All users may call this (InvokeAI 6.13+).
+
+        Args:
+            image: An image on the server: its name, its record or an image of a run. Or a file, bytes or a Pillow
+                image, which is uploaded as an intermediate image and deleted afterwards.
+            model: A model of type ``llava_onevision``: a record, a key or a name. Defaults to the only one on the
+                server.
+            instruction: The instruction for the model. Defaults to the server's own: to describe the image in detail.
+            timeout: Seconds to wait for the text, including the time to load the model. Defaults to 600.
+            on_progress: Called with the progress (InvokeAI 6.14+).
+
+        Raises:
+            ModelNotFoundError: The server has no such model, or several and ``model`` is missing.
+            UnknownNameError: The image is not on the server.
+            InputValueError: The file does not exist, or is not an image.
+            ServerError: The model failed.
+        """
+        return self._call(
+            self._impl.describe(
+                image, model=model, instruction=instruction, timeout=timeout, on_progress=on_progress
+            )
+        )
+
+    def list_system_prompts(self) -> list[IvkSystemPrompt]:
+        """List the system prompts: your own and those that are public; for administrators, those of all users.
+
+        System prompts are instructions for language models, for ``expand()`` and for workflows. All users may call
+        this (InvokeAI 6.14+).
+        """
+        return self._call(self._impl.list_system_prompts())
+
+    def get_system_prompt(self, prompt: SystemPromptRef) -> IvkSystemPrompt:
+        """Return a system prompt by its name or id. All users may call this (InvokeAI 6.14+).
+
+        Raises:
+            UnknownNameError: No system prompt has this name or id.
+            UsageError: Several system prompts have this name.
+        """
+        return self._call(self._impl.get_system_prompt(prompt))
+
+    def create_system_prompt(self, name: str, content: str) -> IvkSystemPrompt:
+        """Save a system prompt. All users may call this (InvokeAI 6.14+).
+
+        On servers with user accounts, it is private until ``update_system_prompt(..., shared=True)``.
+
+        Args:
+            name: The name.
+            content: The instruction.
+        """
+        return self._call(self._impl.create_system_prompt(name, content))
+
+    def update_system_prompt(
+        self,
+        prompt: SystemPromptRef,
+        *,
+        name: str | None = None,
+        content: str | None = None,
+        shared: bool | None = None,
+    ) -> IvkSystemPrompt:
+        """Change a system prompt. Omitted arguments keep their values.
+
+        Its owner and administrators may call this (InvokeAI 6.14+).
+
+        Args:
+            prompt: The system prompt: its name, id or record.
+            name: The new name.
+            content: The new instruction.
+            shared: Whether all users see it.
+
+        Raises:
+            UnknownNameError: No system prompt has this name or id.
+            PermissionDeniedError: It belongs to another user.
+        """
+        return self._call(self._impl.update_system_prompt(prompt, name=name, content=content, shared=shared))
+
+    def delete_system_prompt(self, prompt: SystemPromptRef) -> bool:
+        """Delete a system prompt permanently. Its owner and administrators may call this (InvokeAI 6.14+).
+
+        Returns:
+            Whether it was deleted. False if the server does not have it.
+
+        Raises:
+            PermissionDeniedError: It belongs to another user.
+            UsageError: Several system prompts have this name.
+        """
+        return self._call(self._impl.delete_system_prompt(prompt))
+
+
 class QueueHandle(Face["AsyncQueueHandle"]):
     """One queue of the server. The web UI shows the queue ``default``.
 
@@ -3066,22 +3850,27 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
         return self._call(self._impl.destination_status(destination, queue_id=queue_id))
 
-    def wait_until_idle(self, timeout: float | None = None, *, queue_id: str = "default") -> QueueStatus:
-        """Wait until all items of the queue have ended, including those of other clients.
+    def wait_until_idle(
+        self, timeout: float | None = None, *, mine: bool | None = None, queue_id: str = "default"
+    ) -> QueueStatus:
+        """Wait until all items of the queue have ended, including those of your other clients.
 
         Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
             timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            mine: Whether to wait only for the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, wait for the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The final status of the queue.
+            The final status of the queue, with the counts of these items.
 
         Raises:
             RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
-        return self._call(self._impl.wait_until_idle(timeout, queue_id=queue_id))
+        return self._call(self._impl.wait_until_idle(timeout, mine=mine, queue_id=queue_id))
 
     def watch(self, *, interval: float = 5.0, queue_id: str = "default") -> Iterator[QueueStatus | RunEvent]:
         """Watch the queue, including the items of other clients, until you leave the loop.
@@ -3410,11 +4199,23 @@ class QueueRepository(Face["AsyncQueueRepository"]):
         return self._call(self._impl.unblock(queue_id=queue_id))
 
     def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Pause the processor: no more items start, in any queue. The running item finishes."""
+        """Pause the processor: no more items start, in any queue. The running item finishes.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return self._call(self._impl.pause(queue_id=queue_id))
 
     def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Resume the processor: items start again, in all queues."""
+        """Resume the processor: items start again, in all queues.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return self._call(self._impl.resume(queue_id=queue_id))
 
 
@@ -4328,7 +5129,7 @@ class UserRepository(Face["AsyncUserRepository"]):
     """
 
     def list_users(self) -> list[IvkUser]:
-        """List all users, oldest first. Administrator only (InvokeAI 6.12+).
+        """List all users, newest first. Administrator only (InvokeAI 6.12+).
 
         Raises:
             PermissionDeniedError: You are not an administrator.

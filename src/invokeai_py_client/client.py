@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from invokeai_py_client.transport.settings import complete_url
 from invokeai_py_client.v1.client import V1ClientMethods
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from typing import Self
 
     import socketio
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.board.repository import AsyncBoardRepository
     from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
     from invokeai_py_client.engine.definition import WorkflowDefinition
+    from invokeai_py_client.gallery.repository import AsyncGalleryRepository
     from invokeai_py_client.image.image import AsyncImage
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.image.responses import NamedImage
     from invokeai_py_client.lookup import BoardRef, ModelRef
-    from invokeai_py_client.models import IvkJob, IvkUser
+    from invokeai_py_client.models import IvkAuthStatus, IvkJob, IvkUser
+    from invokeai_py_client.presets.repository import AsyncPresetRepository
+    from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.repository import AsyncQueueRepository
     from invokeai_py_client.run.events import RunEvent, ServerEvent
     from invokeai_py_client.run.run import AsyncRun
@@ -414,6 +418,27 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         return self.connection.part(AsyncDnnModelRepository)
 
     @property
+    def gallery(self) -> AsyncGalleryRepository:
+        """The gallery: images and videos in one list, and days (InvokeAI 6.14+)."""
+        from invokeai_py_client.gallery.repository import AsyncGalleryRepository
+
+        return self.connection.part(AsyncGalleryRepository)
+
+    @property
+    def prompts(self) -> AsyncPromptRepository:
+        """Prompts: alternatives, language models on the server, and saved system prompts."""
+        from invokeai_py_client.prompts.repository import AsyncPromptRepository
+
+        return self.connection.part(AsyncPromptRepository)
+
+    @property
+    def presets(self) -> AsyncPresetRepository:
+        """Style presets: texts around prompts."""
+        from invokeai_py_client.presets.repository import AsyncPresetRepository
+
+        return self.connection.part(AsyncPresetRepository)
+
+    @property
     def queue(self) -> AsyncQueueRepository:
         """The queue of runs."""
         from invokeai_py_client.queue.repository import AsyncQueueRepository
@@ -479,6 +504,138 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         async with aclosing(self.connection.part(Watches).events(kinds, queue_id)) as events:
             async for event in events:
                 yield event
+
+    # ------------------------------------------------------------------ the open web UI
+
+    async def recall(
+        self,
+        *,
+        positive_prompt: str | None = None,
+        negative_prompt: str | None = None,
+        model: ModelRef | None = None,
+        seed: int | None = None,
+        steps: int | None = None,
+        cfg_scale: float | None = None,
+        cfg_rescale_multiplier: float | None = None,
+        guidance: float | None = None,
+        scheduler: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        denoise_strength: float | None = None,
+        clip_skip: int | None = None,
+        seamless_x: bool | None = None,
+        seamless_y: bool | None = None,
+        vae_model: ModelRef | None = None,
+        loras: Mapping[str, float] | Sequence[ModelRef | Mapping[str, Any]] | None = None,
+        control_layers: Sequence[Mapping[str, Any]] | None = None,
+        ip_adapters: Sequence[Mapping[str, Any]] | None = None,
+        reference_images: Sequence[str | NamedImage] | None = None,
+        refiner_model: ModelRef | None = None,
+        refiner_steps: int | None = None,
+        refiner_cfg_scale: float | None = None,
+        refiner_denoise_start: float | None = None,
+        refiner_positive_aesthetic_score: float | None = None,
+        refiner_negative_aesthetic_score: float | None = None,
+        strict: bool = False,
+        append: bool = False,
+        queue_id: str = "default",
+    ) -> dict[str, Any]:
+        """Put values into the open web UI: into the fields with which its user makes images.
+
+        Omitted values stay as they are there. Any signed-in user may call this, for the web UI of the same user
+        (InvokeAI 6.12+). ``image.recall()`` takes the values from an image.
+
+        Args:
+            positive_prompt: The prompt.
+            negative_prompt: The negative prompt.
+            model: The main model: a record, a key or a name.
+            seed: The seed.
+            steps: The number of steps.
+            cfg_scale: The CFG scale.
+            cfg_rescale_multiplier: The CFG rescale multiplier.
+            guidance: The guidance of FLUX models.
+            scheduler: The scheduler, such as ``"euler_a"``.
+            width: The width in pixels, 64 or more.
+            height: The height in pixels, 64 or more.
+            denoise_strength: The strength of the change, from 0 to 1, for images made from images.
+            clip_skip: The number of layers of the text encoder to skip.
+            seamless_x: Whether the image tiles horizontally.
+            seamless_y: Whether the image tiles vertically.
+            vae_model: The VAE: a record, a key or a name.
+            loras: The LoRAs, as ``{"Detail": 0.6}`` or a list of models. An item may also be a dict with a ``model``,
+                a ``weight`` and ``is_enabled``.
+            control_layers: Control adapters, each a dict with a ``model``, an ``image``, a ``weight``,
+                ``begin_step_percent``, ``end_step_percent`` and ``control_mode``. All but the model are optional.
+            ip_adapters: IP adapters, each a dict with a ``model``, an ``image``, a ``weight``,
+                ``begin_step_percent``, ``end_step_percent``, ``method`` and ``image_influence``. All but the model are
+                optional.
+            reference_images: Images that the main model uses directly, as FLUX Kontext does.
+            refiner_model: The refiner of SDXL: a record, a key or a name.
+            refiner_steps: The number of steps of the refiner.
+            refiner_cfg_scale: The CFG scale of the refiner.
+            refiner_denoise_start: When the refiner starts, from 0 to 1.
+            refiner_positive_aesthetic_score: The positive aesthetic score of the refiner.
+            refiner_negative_aesthetic_score: The negative aesthetic score of the refiner.
+            strict: Whether to clear everything that is omitted. Defaults to False.
+            append: Whether to add IP adapters and reference images to those in the web UI (InvokeAI 6.14+). Defaults
+                to False, which replaces them.
+            queue_id: The queue that the web UI shows. Defaults to "default".
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: No value was passed, or both ``strict`` and ``append``.
+            UnprocessableError: A value is out of range.
+            ModelNotFoundError: A model is not on the server, or has another type. Nothing was changed.
+            UnknownNameError: An image is not on the server. Nothing was changed.
+
+        Example:
+            ```python
+            await client.recall(positive_prompt="a lighthouse at dusk", model="Dreamshaper 8", seed=7)
+            ```
+        """
+        from invokeai_py_client.recall.parameters import send_recall
+
+        values = {
+            "positive_prompt": positive_prompt,
+            "negative_prompt": negative_prompt,
+            "model": model,
+            "seed": seed,
+            "steps": steps,
+            "cfg_scale": cfg_scale,
+            "cfg_rescale_multiplier": cfg_rescale_multiplier,
+            "guidance": guidance,
+            "scheduler": scheduler,
+            "width": width,
+            "height": height,
+            "denoise_strength": denoise_strength,
+            "clip_skip": clip_skip,
+            "seamless_x": seamless_x,
+            "seamless_y": seamless_y,
+            "vae_model": vae_model,
+            "loras": loras,
+            "control_layers": control_layers,
+            "ip_adapters": ip_adapters,
+            "reference_images": reference_images,
+            "refiner_model": refiner_model,
+            "refiner_steps": refiner_steps,
+            "refiner_cfg_scale": refiner_cfg_scale,
+            "refiner_denoise_start": refiner_denoise_start,
+            "refiner_positive_aesthetic_score": refiner_positive_aesthetic_score,
+            "refiner_negative_aesthetic_score": refiner_negative_aesthetic_score,
+        }
+        return await send_recall(self.connection, values, strict=strict, append=append, queue_id=queue_id)
+
+    async def recalled(self) -> dict[str, Any]:
+        """Return the values that were last put into the web UI of this user, by name, with the names of models.
+
+        Any signed-in user may call this (InvokeAI 6.12+). What the user has changed in the web UI since then is not
+        included.
+        """
+        from invokeai_py_client.recall.parameters import fetch_recalled
+
+        return await fetch_recalled(self.connection)
 
     # ------------------------------------------------------------------ raw events
 
@@ -668,6 +825,29 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
         return (await auth_status(self.connection.http))["multiuser_enabled"]
 
+    async def auth_status(self) -> IvkAuthStatus:
+        """Return whether the server has user accounts, and whether it needs its first administrator.
+
+        Anyone may call this, even without signing in. Servers before InvokeAI 6.12 have no user accounts.
+
+        Raises:
+            APIRequestError: The server failed, or could not be reached.
+        """
+        from invokeai_py_client.models import IvkAuthStatus
+        from invokeai_py_client.transport.auth import auth_status
+
+        return IvkAuthStatus.from_api_response(await auth_status(self.connection.http))
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """The time when the token expires, or None if the client is not signed in or the token does not say.
+
+        A client that has an email and a password then signs in again. The server renews tokens as it is used.
+        """
+        from invokeai_py_client.transport.auth import expiry_of
+
+        return expiry_of(self.settings.token)
+
     async def me(self) -> IvkUser | None:
         """Return the user that this client is signed in as, or None if the server has no users.
 
@@ -750,7 +930,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
     async def set_up(self, email: str, password: str, *, display_name: str | None = None) -> IvkUser:
         """Create the first administrator of a server with users, and sign in. Needs InvokeAI 6.12.
 
-        Anybody may call this, as long as the server has no administrator.
+        Anyone may call this, as long as the server has no administrator.
 
         Args:
             email: The email address.

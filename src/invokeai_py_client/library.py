@@ -63,7 +63,7 @@ async def fetch_listed(connection: Connection, **filters: Any) -> list[IvkWorkfl
 
 async def fetch_visible(connection: Connection, **filters: Any) -> list[IvkWorkflowRecord]:
     """Fetch the records of all workflows that you can see, as ``fetch_listed()`` does: also those that others share."""
-    if not has_account(connection):
+    if not connection.settings.has_account:
         return await fetch_listed(connection, **filters)
     listed, shared = await gather_or_cancel(
         [fetch_listed(connection, **filters), fetch_listed(connection, **filters, is_public=True)]
@@ -79,11 +79,6 @@ async def fetch_visible(connection: Connection, **filters: Any) -> list[IvkWorkf
         return value is not None, value
 
     return sorted([*listed, *others], key=key, reverse=backwards)
-
-
-def has_account(connection: Connection) -> bool:
-    """Whether the client signs in, so that the server may have several users."""
-    return connection.settings.token is not None or connection.settings.credentials is not None
 
 
 def belongs_to(record: IvkWorkflowRecord, user: IvkUser) -> bool:
@@ -111,7 +106,7 @@ class LibraryLookup(Lookup[IvkWorkflowRecord]):
             WorkflowNotFoundError: Several workflows have this name.
         """
         text = self.text(ref)
-        user = await current_user(connection.http) if mine and has_account(connection) else None
+        user = await current_user(connection.http) if mine and connection.settings.has_account else None
         record: IvkWorkflowRecord | None = None
         if user is not None and not isinstance(text, ExactId):
             listed = await fetch_listed(connection)
@@ -141,7 +136,7 @@ class LibraryLookup(Lookup[IvkWorkflowRecord]):
             return await self._by_id(connection, text), None
         listed = await fetch_listed(connection)
         own, others, user = listed, list[IvkWorkflowRecord](), None
-        is_shared = has_account(connection)
+        is_shared = connection.settings.has_account
         if is_shared and len({record.user_id for record in listed if not record.is_default}) > 1:
             # The list has the workflows of several users, so this user is an administrator.
             user = await current_user(connection.http)

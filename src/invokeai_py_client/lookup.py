@@ -1,4 +1,4 @@
-"""Boards, models, workflows and images by object, id or name: the one resolver for all of them.
+"""Boards, models, workflows, presets and images by object, id or name: the one resolver for all of them.
 
 A string is compared with exact names first, then with ids, and finally with names in another case. This takes one
 request, which lists everything of that kind, and a second one if nothing in the list matches a string in the form of an
@@ -18,6 +18,7 @@ from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.errors import (
     ModelNotFoundError,
     NotFoundError,
+    ServerTooOldError,
     UnknownNameError,
     UsageError,
 )
@@ -27,6 +28,7 @@ from invokeai_py_client.transport.json_shape import ListOf
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
+    from invokeai_py_client.models import IvkStylePreset, IvkSystemPrompt
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,11 +65,32 @@ class ModelRecord(Protocol):
         ...
 
 
+class NamedRecord(Protocol):
+    """A record with an id and a name: a style preset, or a system prompt."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
 BoardRef: TypeAlias = str | BoardLike
 """A board: a record or handle, a name, or an id. ``"none"`` means the uncategorized images."""
 
 ModelRef: TypeAlias = str | ModelRecord
 """A model: a record, a name, or a key."""
+
+
+StylePresetRef: TypeAlias = str | NamedRecord
+"""A style preset: a record, a name, or an id."""
+
+SystemPromptRef: TypeAlias = str | NamedRecord
+"""A system prompt: a record, a name, or an id."""
 
 
 class Lookup(Generic[T]):
@@ -185,6 +208,8 @@ class Lookup(Generic[T]):
         known = await self.id_of(connection, ref)
         try:
             return await action(known)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             await self.checked_id(connection, ExactId(known))
             raise  # something else was not found
@@ -210,6 +235,8 @@ class Lookup(Generic[T]):
             text = self._id_of(record)
         try:
             await action(text)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             return False
         return True
@@ -238,6 +265,8 @@ class Lookup(Generic[T]):
     async def _by_id(self, connection: Connection, text: str) -> T | None:
         try:
             return await self._fetch(connection, text)
+        except ServerTooOldError:
+            raise
         except NotFoundError:
             return None
 
@@ -304,7 +333,8 @@ async def _fetch_model(connection: Connection, key: str) -> IvkDnnModel:
     return IvkDnnModel.from_api_response(await connection.part(AsyncModelsApi).get_model_record(key))
 
 
-async def _fetch_models(connection: Connection) -> list[IvkDnnModel]:
+async def fetch_models(connection: Connection) -> list[IvkDnnModel]:
+    """Fetch the records of all models."""
     response = await connection.part(AsyncModelsApi).list_model_records(expect={"models": list})
     return [IvkDnnModel.from_api_response(record) for record in response["models"]]
 
@@ -315,11 +345,49 @@ MODELS = Lookup(
     "key",
     "name",
     _fetch_model,
-    _fetch_models,
+    fetch_models,
     describe=lambda model: f"{model.key} ({model.base} {model.type})",
     error=ModelNotFoundError,
     ambiguous_error=ModelNotFoundError,
 )
+
+
+async def fetch_style_presets(connection: Connection) -> list[IvkStylePreset]:
+    """Fetch the records of the style presets that the user can see, sorted by name."""
+    from invokeai_py_client.api.style_presets import AsyncStylePresetsApi
+    from invokeai_py_client.models import IvkStylePreset
+
+    records = await connection.part(AsyncStylePresetsApi).list_style_presets(expect=ListOf({"id": str}))
+    return [IvkStylePreset.from_api_response(record) for record in records]
+
+
+async def _fetch_style_preset(connection: Connection, preset_id: str) -> IvkStylePreset:
+    from invokeai_py_client.api.style_presets import AsyncStylePresetsApi
+    from invokeai_py_client.models import IvkStylePreset
+
+    record = await connection.part(AsyncStylePresetsApi).get_style_preset(preset_id)
+    return IvkStylePreset.from_api_response(record)
+
+
+async def fetch_system_prompts(connection: Connection) -> list[IvkSystemPrompt]:
+    """Fetch the records of the system prompts that the user can see (6.14+)."""
+    from invokeai_py_client.api.system_prompts import AsyncSystemPromptsApi
+    from invokeai_py_client.models import IvkSystemPrompt
+
+    records = await connection.part(AsyncSystemPromptsApi).list_system_prompts(expect=ListOf({"id": str}))
+    return [IvkSystemPrompt.from_api_response(record) for record in records]
+
+
+async def _fetch_system_prompt(connection: Connection, prompt_id: str) -> IvkSystemPrompt:
+    from invokeai_py_client.api.system_prompts import AsyncSystemPromptsApi
+    from invokeai_py_client.models import IvkSystemPrompt
+
+    record = await connection.part(AsyncSystemPromptsApi).get_system_prompt(prompt_id)
+    return IvkSystemPrompt.from_api_response(record)
+
+
+STYLE_PRESETS = Lookup("style preset", "id", "name", _fetch_style_preset, fetch_style_presets)
+SYSTEM_PROMPTS = Lookup("system prompt", "id", "name", _fetch_system_prompt, fetch_system_prompts)
 
 
 async def unknown_image(connection: Connection, name: str) -> UnknownNameError:

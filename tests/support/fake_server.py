@@ -54,7 +54,7 @@ class FakeServer:
         self.uploaded: list[bytes] = []
         self.http = self
         self.url = "http://fake"
-        self.settings = SimpleNamespace(token=None, credentials=None)
+        self.settings = SimpleNamespace(has_account=False)
         self._uploads = UploadCache(self.connection)
 
     @property

@@ -51,11 +51,17 @@ class Golden:
         return load_workflow(WorkflowDefinition.from_dict(self.workflow), reference_schema())
 
     def gone(self, loaded: LoadedWorkflow) -> dict[Key, Any]:
-        """The values that the editor dropped because they name resources the server lacked."""
+        """The values that the editor dropped because they name resources the server lacked.
+
+        It does not check style presets and system prompts.
+        """
         return {
             (ref.node_id, ref.field): UNSET
             for ref in references(loaded, {})
-            if ref.index is None and not isinstance(ref.value, str) and GONE & set(ref.value.values())
+            if ref.index is None
+            and ref.kind not in ("style_preset", "system_prompt")
+            and not isinstance(ref.value, str)
+            and GONE & set(ref.value.values())
         }
 
     def build(

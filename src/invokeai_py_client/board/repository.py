@@ -8,11 +8,18 @@ from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._text import clip
 from invokeai_py_client.api.boards import AsyncBoardsApi
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, UsageError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    NotFoundError,
+    ServerError,
+    ServerTooOldError,
+    UsageError,
+)
 from invokeai_py_client.image.changes import raise_if_images_deleted, raise_if_images_left
 from invokeai_py_client.image.responses import ImageName, name_of
 from invokeai_py_client.lookup import BOARDS, fetch_board, fetch_boards
 from invokeai_py_client.models import UNCATEGORIZED, BoardVisibility, IvkBoard
+from invokeai_py_client.schema.source import server_version
 from invokeai_py_client.v1.boards import V1BoardMethods
 
 if TYPE_CHECKING:
@@ -137,29 +144,56 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
     # ------------------------------------------------------------------ changing
 
-    async def create_board(self, name: str, is_private: bool | None = None) -> AsyncBoardHandle:
+    async def create_board(
+        self,
+        name: str,
+        is_private: bool | None = None,
+        *,
+        board_visibility: BoardVisibility | str | None = None,
+    ) -> AsyncBoardHandle:
         """Create a board. Several boards may have the same name.
+
+        Servers since InvokeAI 6.13 create private boards. Another visibility takes a second request.
 
         Args:
             name: The board's name, at most 300 characters.
-            is_private: Whether only its owner can see it, on a server with several users. False makes it "public":
-                everyone can see it and add images. Defaults to the server's default (private since InvokeAI 6.13).
+            is_private: True means the visibility "private", False means "public". For "shared", pass
+                ``board_visibility``. Defaults to the server's default (private since InvokeAI 6.13).
+            board_visibility: Who can see the board, on a server with several users (InvokeAI 6.13+): "private" (only
+                its owner), "shared" (all users can see it and its images), or "public" (all users can also add images
+                to it). Administrators can see and change all boards. Defaults to the server's default, "private".
 
         Raises:
-            UsageError: The name is empty or too long.
+            UsageError: The name is empty or too long, the visibility is unknown, or the arguments contradict
+                each other.
+            ServerTooOldError: The server has no visibility of boards (before InvokeAI 6.13). No board was created.
         """
+        wanted = _visibility(is_private, board_visibility)
         # Servers up to 6.8 take is_private.
         made = await self._api.create_board(board_name=_checked_name(name), params={"is_private": is_private})
         board = IvkBoard.from_api_response(made)
         # Since 6.13 servers ignore is_private. Older servers have no visibility.
-        wanted = _visibility(is_private)
-        if wanted is not None and board.board_visibility not in (None, wanted):
-            try:
-                board = await self.update_board(board, board_visibility=wanted)
-            except APIRequestError:
-                await self.delete_board(board)
-                raise
+        if wanted is None or board.board_visibility == wanted:
+            return self._handle(board)
+        if board.board_visibility is None and board_visibility is None:
+            return self._handle(board)
+        try:
+            if board.board_visibility is None:
+                raise await self._too_old()
+            board = await self.update_board(board, board_visibility=wanted)
+        except APIRequestError:
+            await self.delete_board(board)
+            raise
         return self._handle(board)
+
+    async def _too_old(self) -> ServerTooOldError:
+        """Return the error for a server that has no visibility of boards."""
+        version = await server_version(self.connection.http)
+        return ServerTooOldError(
+            f"The visibility of boards needs InvokeAI 6.13 or later; this server is {version}. Omit board_visibility.",
+            since="6.13",
+            version=version,
+        )
 
     async def update_board(
         self,
@@ -179,9 +213,10 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             is_private: Whether only its owner can see it: True sets the visibility to "private", False to "public"
                 (InvokeAI 6.13+). For "shared", pass ``board_visibility``.
             cover_image_name: The cover image. InvokeAI 6.14 stores it, but shows the newest image instead, preferably
-                a starred image.
+                a starred image. Servers cannot remove a cover (6.14).
             archived: Whether to hide the board from listings.
-            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+).
+            board_visibility: Who can see it, on a server with several users (InvokeAI 6.13+): "private", "shared" or
+                "public", as in ``create_board()``. Only its owner and administrators can change it.
 
         Returns:
             The changed board.
@@ -190,18 +225,12 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
             UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
-        refuse_empty(board_visibility=board_visibility)
-        if is_private is not None:
-            if board_visibility is not None and is_private is not (str(board_visibility) == "private"):
-                raise UsageError(
-                    f"is_private={is_private} contradicts board_visibility={str(board_visibility)!r}. Pass one of them."
-                )
-            board_visibility = board_visibility or _visibility(is_private)
+        visibility = _visibility(is_private, board_visibility)
         changes = {
             "board_name": None if name is None else _checked_name(name),
             "cover_image_name": None if cover_image_name is None else name_of(cover_image_name),
             "archived": archived,
-            "board_visibility": None if board_visibility is None else str(board_visibility),
+            "board_visibility": None if visibility is None else visibility.value,
         }
         sent: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
         if not sent:
@@ -282,10 +311,28 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _visibility(is_private: bool | None) -> BoardVisibility | None:
-    if is_private is None:
-        return None
-    return BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
+def _visibility(
+    is_private: bool | None, board_visibility: BoardVisibility | str | None
+) -> BoardVisibility | None:
+    """Return the visibility that arguments mean, or None if they mean none.
+
+    Raises:
+        UsageError: The visibility is unknown, or the arguments contradict each other.
+    """
+    refuse_empty(board_visibility=board_visibility)
+    if board_visibility is None:
+        if is_private is None:
+            return None
+        return BoardVisibility.PRIVATE if is_private else BoardVisibility.PUBLIC
+    wanted = BoardVisibility.parse(str(board_visibility))
+    if not isinstance(wanted, BoardVisibility):
+        known = ", ".join(repr(member.value) for member in BoardVisibility)
+        raise UsageError(f"board_visibility: {wanted!r} is not valid; expected one of {known}.")
+    if is_private is not None and is_private is not (wanted is BoardVisibility.PRIVATE):
+        raise UsageError(
+            f"is_private={is_private} contradicts board_visibility={wanted.value!r}. Pass one of them."
+        )
+    return wanted
 
 
 def _refuse_uncategorized(board: BoardRef, what: str) -> None:

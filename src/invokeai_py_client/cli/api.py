@@ -133,8 +133,8 @@ def api(
     \b
       ivk api GET app/version
       ivk api GET images/ -q limit=10 -q board_id=none
-      ivk api POST utilities/dynamicprompts -f prompt="a {red|blue} fox" -F combinatorial=true
-      ivk api POST images/upload -q image_category=user -q is_intermediate=false --file file=fox.png
+      ivk api POST utilities/dynamicprompts -f prompt="a {red|blue} fox"
+      ivk api POST style_presets/import --file file=presets.csv
       ivk api GET videos/i/NAME/full -o fox.mp4
 
     Fields are sent as a JSON object. a[b]=1 is an object in an object, and a[]=1 adds to a list. With --file, fields

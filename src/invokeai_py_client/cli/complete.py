@@ -1,4 +1,4 @@
-"""Shell completion of names on the server: workflows, inputs, models and boards.
+"""Shell completion of names on the server: workflows, inputs, models, boards and presets.
 
 Completion waits for two seconds at most. It proposes nothing if the server does not respond.
 """
@@ -79,6 +79,24 @@ def complete_boards(
     )
 
 
+def complete_presets(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of style presets."""
+    del parameter
+    return _matching(context, incomplete, lambda client: (one.name for one in client.presets.list_presets()))
+
+
+def complete_system_prompts(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of system prompts."""
+    del parameter
+    return _matching(
+        context, incomplete, lambda client: (one.name for one in client.prompts.list_system_prompts())
+    )
+
+
 def complete_users(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -140,7 +158,7 @@ def complete_config(
 def complete_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Propose the inputs of the workflow on the command line, and the values of choices, models and boards."""
+    """Propose the inputs of the workflow on the command line, and the values of choices, models, boards and presets."""
     del parameter
     # click stops parsing at -s, whose value is being completed, and leaves the arguments before it unparsed.
     workflow = context.params.get("workflow") or next(iter(context.args), None)
@@ -177,6 +195,10 @@ def _values(client: InvokeAIClient, field: Any) -> Iterable[str]:
         )
     if "Board" in field.type_text:
         return (board.board_name for board in client.board_repo.list_boards())
+    if "StylePreset" in field.type_text:
+        return (preset.name for preset in client.presets.list_presets())
+    if "SystemPrompt" in field.type_text:
+        return (prompt.name for prompt in client.prompts.list_system_prompts())
     return ()
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from invokeai_py_client.cli.export import export
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import find_board, find_images, read_names, wanted_images
+from invokeai_py_client.cli.names import (
+    find_board,
+    find_images,
+    read_names,
+    wanted_images,
+)
 from invokeai_py_client.cli.options import (
     board_option,
     connect,
@@ -104,6 +109,12 @@ def list_(
         if found or not is_watched(sys.stdout):
             show_table(columns, [_row(image, named) for image in found])
         _say_how_many(len(found), more, limit)
+
+
+def _is_administrator(client: InvokeAIClient) -> bool:
+    """Whether the client is signed in as an administrator, who sees the images of all users."""
+    me = client.me() if client.settings.has_account else None
+    return me is not None and me.is_admin
 
 
 def _row(image: IvkImage, boards: dict[str, str]) -> list[str]:
@@ -364,9 +375,28 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
         hint(f"List them: ivk images ls --board {shlex.quote(board)}", as_json)
 
 
+@images.command("recall")
+@click.argument("name")
+@click.option("--strict", is_flag=True, help="Clear the web UI's other settings.")
+@url_option
+@output_options
+def recall(name: str, strict: bool, url: str | None, as_json: bool) -> None:
+    """Put the prompts, model, seed and other settings of an image into the open web UI."""
+    with connect(url) as client:
+        sent = client.image_repo.get_image(name).recall(strict=strict)
+        known = client.recalled()  # with the names of models instead of their keys
+        values = {key: known[key] for key in sent if key in known}
+    if as_json:
+        emit({"event": "result", "ok": True, "name": name, "values": values})
+        return
+    show_facts({key.replace("_", " "): value for key, value in values.items()})
+    hint(f"The web UI has these values now, if it is open at {client.url}.")
+
+
 @images.command("rm")
 @click.argument("names", metavar="[NAMES]...", nargs=-1)
 @board_option("Delete all images on this board: its name, its id, or 'none'.")
+@click.option("--uncategorized", is_flag=True, help="Delete all images that are on no board.")
 @click.option(
     "--intermediates", is_flag=True, help="Delete all intermediate images, which the gallery hides."
 )
@@ -374,15 +404,21 @@ def mv(names: tuple[str, ...], board: str, url: str | None, as_json: bool) -> No
 @url_option
 @output_options
 def rm(
-    names: tuple[str, ...], board: str | None, intermediates: bool, yes: bool, url: str | None, as_json: bool
+    names: tuple[str, ...],
+    board: str | None,
+    uncategorized: bool,
+    intermediates: bool,
+    yes: bool,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Delete images permanently.
 
     \b
       ivk images ls --since yesterday | ivk images rm - --yes
     """
-    if sum(map(bool, (names, board, intermediates))) != 1:
-        raise UsageError("Specify what to delete: NAMES, --board BOARD or --intermediates.")
+    if sum(map(bool, (names, board, uncategorized, intermediates))) != 1:
+        raise UsageError("Specify what to delete: NAMES, --board BOARD, --uncategorized or --intermediates.")
     wanted = read_names(names) if names else []
     with connect(url) as client:
         repo = client.image_repo
@@ -397,7 +433,12 @@ def rm(
             else:
                 say(f"Deleted {counted(count, 'intermediate image')}.")
             return
-        if board:
+        found: Sequence[str | IvkImage]
+        if uncategorized:
+            found = repo.list_names(board_id="none", is_intermediate=None)
+            whose = " of all users" if _is_administrator(client) else ""
+            question = f"Delete {counted(len(found), 'image')}{whose} without a board?"
+        elif board:
             record = find_board(client, board)
             found = repo.list_images(board_id=record, is_intermediate=None)
             question = f"Delete {counted(len(found), 'image')} on {record.board_name!r}?"

@@ -26,6 +26,11 @@ _COMMANDS = {
     ),
     "boards": ("invokeai_py_client.cli.boards", "Manage boards."),
     "models": ("invokeai_py_client.cli.models", "List, install and uninstall models."),
+    "prompt": (
+        "invokeai_py_client.cli.prompt",
+        "Spell out prompts, and write them with language models.",
+    ),
+    "presets": ("invokeai_py_client.cli.presets", "Manage style presets: texts around prompts."),
     "queue": ("invokeai_py_client.cli.queue", "Watch and manage the queue."),
     "api": ("invokeai_py_client.cli.api", "Send any request to the server."),
     "users": ("invokeai_py_client.cli.users", "Manage the user accounts of a server."),

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client import library
 from invokeai_py_client._given import is_blank
 from invokeai_py_client._names import unknown
 from invokeai_py_client._text import clip, listed
@@ -129,8 +128,3 @@ def find_items(client: InvokeAIClient, item_ids: Sequence[int]) -> list[IvkJob]:
         items = f"item {missing[0]}" if len(missing) == 1 else f"items {', '.join(missing)}"
         raise UnknownNameError(f"No queue {items}.{recent}", missing[0])
     return found
-
-
-def has_account(client: InvokeAIClient) -> bool:
-    """Whether the client signs in, so that the server may have several users."""
-    return library.has_account(client.connection)

@@ -11,7 +11,7 @@ import click
 
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.manifests import sweeps_to_resume
-from invokeai_py_client.cli.names import find_items, has_account, read_names
+from invokeai_py_client.cli.names import find_items, read_names
 from invokeai_py_client.cli.options import connect, limit_option, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
 from invokeai_py_client.cli.partial import try_each
@@ -133,7 +133,7 @@ def list_(
     most = screenful(limit, as_json)
     with connect(url) as client:
         repo = client.queue_repo
-        own = mine is not False and has_account(client)
+        own = mine is not False and client.settings.has_account
         if states or batch or mine or own:
             found = repo.items(status=states or None, batch_id=batch, mine=mine)[::-1]
             total = len(found)
@@ -191,7 +191,7 @@ def status(mine: bool | None, url: str | None, as_json: bool) -> None:
 
     with connect(url) as client:
         now = client.queue_repo.status(mine=mine)
-        own = mine is not False and has_account(client)
+        own = mine is not False and client.settings.has_account
     if as_json:
         counts = {name: getattr(now, name) for name in _COUNTS}
         facts = {"item_id": now.item_id, "batch_id": now.batch_id, "is_started": now.is_started}
@@ -300,7 +300,7 @@ def retry(items: tuple[str, ...], failed: bool, mine: bool | None, url: str | No
                 )
         else:
             ids = [int(job.id) for job in repo.items(mine=mine) if job.status is JobStatus.FAILED]
-            if mine is not False and has_account(client):
+            if mine is not False and client.settings.has_account:
                 others = repo.status(mine=False).failed - len(ids)
         retried = repo.retry(ids)
     new = list(

@@ -121,10 +121,12 @@ def me(url: str | None, as_json: bool) -> None:
     """Show the user that you are signed in as."""
     with connect(url) as client:
         user = client.me()
+        expires = client.token_expires_at
     if user is None:
         raise UsageError(f"{client.url} has no user accounts. Everyone who reaches it can do everything.")
     if as_json:
-        emit({"event": "result", "ok": True, **user.to_dict()})
+        until = {} if expires is None else {"token_expires_at": expires.isoformat()}
+        emit({"event": "result", "ok": True, **user.to_dict(), **until})
         return
     show_facts(
         {
@@ -133,6 +135,7 @@ def me(url: str | None, as_json: bool) -> None:
             "role": _role(user),
             "id": user.user_id,
             "last sign-in": user.last_login_at,
+            "token expires": expires,
         }
     )
 

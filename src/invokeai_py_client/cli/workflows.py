@@ -14,7 +14,6 @@ import click
 from invokeai_py_client._paths import exists
 from invokeai_py_client.cli.complete import complete_workflows
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.names import has_account
 from invokeai_py_client.cli.options import (
     UserPath,
     connect,
@@ -93,7 +92,7 @@ def list_(
             order_by=_ORDERS[order],
             direction="ASC" if order == "name" else "DESC",
         )
-        me = client.me() if has_account(client) else None
+        me = client.me() if client.settings.has_account else None
         users = client.users.list_users() if me and me.is_admin and not as_json else []
         owners = {one.user_id: one.email for one in users}
     if as_json:

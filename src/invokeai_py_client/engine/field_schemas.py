@@ -40,7 +40,7 @@ from invokeai_py_client.ivk_fields import (
     IvkVideoField,
 )
 from invokeai_py_client.ivk_fields.models import filter_text, model_name
-from invokeai_py_client.ivk_fields.pending import BoardByName, ModelByName
+from invokeai_py_client.ivk_fields.pending import ModelByName
 from invokeai_py_client.schema.strict import ANYTHING, is_valid, limit_words, narrowed, strict_schema
 from invokeai_py_client.schema.template import UNSET, InputTemplate
 
@@ -377,7 +377,7 @@ def _model_text(item: Field, value: Any, things: ServerThings) -> Any:
 
 @_value.register
 def _(item: IvkBoardField, value: Any, things: ServerThings) -> Any:
-    board = value.text if isinstance(value, BoardByName) else _holding(item, value).display_value
+    board = _holding(item, value).display_value
     if things.boards is None or board in _AUTO_BOARDS:
         return board
     texts = things.board_texts()

@@ -1,4 +1,4 @@
-"""A workflow's references to objects on the server: models, images, videos, boards, workflows."""
+"""A workflow's references to objects on the server: models, images, videos, boards, workflows, presets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from invokeai_py_client.engine.wiring import EdgeIndex
 from invokeai_py_client.engine.workflow import Key, LoadedWorkflow, Node
 from invokeai_py_client.schema.template import UNSET, InputTemplate, NodeTemplate
 
-Kind = Literal["model", "image", "video", "board", "workflow"]
+Kind = Literal["model", "image", "video", "board", "workflow", "style_preset", "system_prompt"]
+
+_KEYS: Mapping[str, Kind] = {
+    "image_name": "image",
+    "video_name": "video",
+    "board_id": "board",
+    "style_preset_id": "style_preset",
+    "system_prompt_id": "system_prompt",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +34,7 @@ class Reference:
         node_id: The id of the node.
         field: The name of the field that contains the reference.
         value: The reference: a model's identifier, ``{"image_name": ...}``, ``{"video_name": ...}``,
-            ``{"board_id": ...}``, or a workflow's id.
+            ``{"board_id": ...}`` and the like, or a workflow's id.
         index: The position in the field's list. None if the value of the field is not a list.
     """
 
@@ -128,12 +136,9 @@ def _refers_to(value: Any) -> tuple[Kind | None, Any]:
     if not isinstance(value, dict):
         return None, None
     record = cast("dict[str, Any]", value)
-    if "image_name" in record:
-        return "image", record
-    if "video_name" in record:
-        return "video", record
-    if "board_id" in record:
-        return "board", record
+    for key, kind in _KEYS.items():
+        if key in record:
+            return kind, record
     if "key" in record and "base" in record:
         return "model", record
     if isinstance(record.get("lora"), dict):

@@ -251,6 +251,26 @@ class AsyncImage(AsyncObject):
         """
         return await self.connection.http.json("GET", self._path("metadata"), expect=dict | None)
 
+    async def recall(self, *, strict: bool = False) -> dict[str, Any]:
+        """Put the prompts, models, seed and other settings of the image into the open web UI.
+
+        Any signed-in user may call this (InvokeAI 6.12+).
+
+        Args:
+            strict: Whether to clear the web UI's other settings. Defaults to False.
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: The image has no metadata that can be recalled.
+            ModelNotFoundError: A model of the image is not on the server.
+            NotFoundError: The image is not on the server.
+        """
+        from invokeai_py_client.recall.parameters import recall_metadata
+
+        return await recall_metadata(self.connection, self.name, await self.metadata(), strict=strict)
+
     async def workflow(self) -> dict[str, Any] | None:
         """Return the workflow embedded in the image, with the values used, or None if it has none.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.models import IvkImage
+
+if TYPE_CHECKING:
+    from invokeai_py_client.models import IvkGalleryDay
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -41,11 +44,7 @@ class Listing:
         Raises:
             UsageError: The offset or limit is negative, the order is unknown, or the time is not valid.
         """
-        for name, value in (("offset", offset), ("limit", limit)):
-            if value is not None and value < 0:
-                raise UsageError(f"Invalid {name} {value}: expected 0 or more.")
-        if order_dir not in ("ASC", "DESC"):
-            raise UsageError(f"Invalid order_dir {order_dir!r}: expected 'ASC' or 'DESC'.")
+        check_page(offset, limit, order_dir)
         self._starred = starred
         self._since = None if since is None else moment_of(since)
         self._until = None if until is None else moment_of(until, end=True)
@@ -131,6 +130,38 @@ class Listing:
     def _is_newer(self, image: IvkImage) -> bool:
         made = image.created_at
         return self._until is not None and isinstance(made, datetime) and _aware(made) > self._until
+
+
+def check_page(offset: int, limit: int | None, order_dir: str) -> None:
+    """Check the arguments that every listing has.
+
+    Raises:
+        UsageError: The offset or limit is negative, or the order is unknown.
+    """
+    for name, value in (("offset", offset), ("limit", limit)):
+        if value is not None and value < 0:
+            raise UsageError(f"Invalid {name} {value}: expected 0 or more.")
+    if order_dir not in ("ASC", "DESC"):
+        raise UsageError(f"Invalid order_dir {order_dir!r}: expected 'ASC' or 'DESC'.")
+
+
+def day_text(day: date | str | IvkGalleryDay) -> str:
+    """Return a day as servers write it, such as ``2026-01-31``.
+
+    Raises:
+        UsageError: The day is not valid.
+    """
+    given = getattr(
+        day, "date", day
+    )  # a record of client.gallery.days() has a text there, a datetime has a method
+    if callable(given):
+        given = given()
+    if isinstance(given, date):
+        return given.isoformat()
+    try:
+        return date.fromisoformat(str(given).strip()).isoformat()
+    except ValueError:
+        raise UsageError(f"Invalid day {day!r}: expected a date, or a text such as '2026-01-31'.") from None
 
 
 def moment_of(time: datetime | str, *, end: bool = False) -> datetime:

@@ -6,16 +6,23 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._names import ExactId
 from invokeai_py_client.connection import Resource
-from invokeai_py_client.errors import APIRequestError, NotFoundError, ServerError, TransferError
+from invokeai_py_client.errors import (
+    APIRequestError,
+    NotFoundError,
+    ServerError,
+    ServerTooOldError,
+    TransferError,
+)
 from invokeai_py_client.image.changes import change_images
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
-from invokeai_py_client.image.listing import Listing
+from invokeai_py_client.image.listing import Listing, check_page, day_text
 from invokeai_py_client.image.record import AsyncIvkImage
 from invokeai_py_client.image.responses import (
     MOST_NAMES,
@@ -26,10 +33,12 @@ from invokeai_py_client.image.responses import (
     image_list,
     name_list,
     name_of,
+    origin_word,
     page_of,
 )
 from invokeai_py_client.lookup import BOARDS, BoardRef, fetch_board, unknown_image
-from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, IvkImage
+from invokeai_py_client.models import UNCATEGORIZED, ImageCategory, ImageOrigin, IvkImage
+from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import path_part, portions, route
 from invokeai_py_client.transport.retry import patient
 
@@ -37,10 +46,13 @@ if TYPE_CHECKING:
     from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.image.transfer import TransferProgress
     from invokeai_py_client.image.upload import ImageSource
+    from invokeai_py_client.models import IvkGalleryDay
     from invokeai_py_client.transport.payload import Form
 
 _IMAGES = "/api/v1/images"
 _BOARD_IMAGES = "/api/v1/board_images"
+_VIDEO = ".mp4"
+"""How the names of videos end, as the server documents it."""
 _DOWNLOADS_AT_ONCE = 8
 # An upload is held in memory as a whole, and the server decodes and encodes it again.
 _UPLOADS_AT_ONCE = 4
@@ -83,7 +95,9 @@ class AsyncImageRepository(Resource):
             return None
 
     async def get_images(self, image_names: ImageNames) -> list[AsyncIvkImage]:
-        """Fetch the records of several images, in the order of the names. Images that do not exist are omitted.
+        """Fetch the records of several images, in the order of the names.
+
+        Images that do not exist, or that you are not allowed to see, are omitted.
 
         Sends one request per 1,000 images, or one per image before InvokeAI 6.0.
         """
@@ -125,6 +139,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -137,10 +152,15 @@ class AsyncImageRepository(Resource):
     ) -> list[AsyncIvkImage]:
         """List image records, newest first. Sends one request per 1,000 images.
 
+        On servers with user accounts, these are your own images. Administrators get the images of all users. Images of
+        others on a board that you can see are listed with ``board_id``.
+
         Args:
             board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
                 Defaults to all boards.
             categories: Only images of these categories. Defaults to all.
+            image_origin: Only images that the server generated (``"internal"``), or only those that were uploaded
+                (``"external"``). Defaults to both.
             is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
                 False.
             starred: Only starred images (True), only others (False), or both (None). Defaults to None.
@@ -162,6 +182,7 @@ class AsyncImageRepository(Resource):
         images = self.iter_images(
             board_id=board_id,
             categories=categories,
+            image_origin=image_origin,
             is_intermediate=is_intermediate,
             starred=starred,
             search_term=search_term,
@@ -179,6 +200,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         starred: bool | None = None,
         search_term: str | None = None,
@@ -194,13 +216,20 @@ class AsyncImageRepository(Resource):
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
         created after the start may be missing.
         """
-        refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
+        refuse_empty(
+            categories=categories,
+            image_origin=image_origin,
+            search_term=search_term,
+            since=since,
+            until=until,
+        )
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
 
         listing = Listing(
             {
                 "board_id": board,
                 "categories": category_words(categories),
+                "image_origin": origin_word(image_origin),
                 "is_intermediate": is_intermediate,
                 "search_term": search_term,
             },
@@ -225,6 +254,7 @@ class AsyncImageRepository(Resource):
         *,
         board_id: BoardRef | None = None,
         categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        image_origin: ImageOrigin | str | None = None,
         is_intermediate: bool | None = False,
         search_term: str | None = None,
     ) -> int:
@@ -234,11 +264,12 @@ class AsyncImageRepository(Resource):
             UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
-        refuse_empty(categories=categories, search_term=search_term)
+        refuse_empty(categories=categories, image_origin=image_origin, search_term=search_term)
         board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
         params = {
             "board_id": board,
             "categories": category_words(categories),
+            "image_origin": origin_word(image_origin),
             "is_intermediate": is_intermediate,
             "search_term": search_term,
             "limit": 0,
@@ -247,6 +278,70 @@ class AsyncImageRepository(Resource):
         if not total:
             await self._check_board(board_id)
         return total
+
+    async def list_names(
+        self,
+        *,
+        board_id: BoardRef | None = None,
+        categories: Sequence[ImageCategory | str] | ImageCategory | str | None = None,
+        is_intermediate: bool | None = False,
+        search_term: str | None = None,
+        day: date | str | IvkGalleryDay | None = None,
+        order_dir: Literal["ASC", "DESC"] = "DESC",
+        starred_first: bool = False,
+    ) -> list[str]:
+        """List the names of images, newest first. Faster than ``list_images()``, which returns records.
+
+        Sends one request, whatever the number of images; before InvokeAI 6.14, one per 1,000 images. Any signed-in user
+        may call this.
+
+        Args:
+            board_id: Only images on this board: a board, its id or its name; ``"none"`` for uncategorized images.
+                Defaults to all boards.
+            categories: Only images of these categories. Defaults to all.
+            is_intermediate: Only intermediate images (True), only others (False), or both (None). Defaults to
+                False.
+            search_term: Only images whose metadata or date contains this text.
+            day: Only images made on this day, by the server's clock in UTC: a ``date``, a text such as
+                ``"2026-01-31"``, or a record of ``client.gallery.days()``. Defaults to all days.
+            order_dir: ``"DESC"`` for newest first, ``"ASC"`` for oldest first. Defaults to ``"DESC"``.
+            starred_first: Whether to list starred images first. Defaults to False.
+
+        Raises:
+            UsageError: A category is unknown, the day is not valid, or a filter is empty.
+            UnknownNameError: The board is not on the server.
+        """
+        from invokeai_py_client.api.gallery import AsyncGalleryApi
+
+        check_page(0, None, order_dir)
+        refuse_empty(categories=categories, search_term=search_term)
+        created = None if day is None else day_text(day)
+        board = None if board_id is None else await BOARDS.checked_id(self.connection, board_id)
+        try:
+            found = await self.connection.part(AsyncGalleryApi).list_gallery_item_names(
+                board_id=board,
+                categories=category_words(categories),
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                created_date=created,
+                order_dir=order_dir,
+                starred_first=starred_first,
+                expect={"item_names": ListOf(str)},
+            )
+        except ServerTooOldError:
+            since = None if created is None else datetime.fromisoformat(created).replace(tzinfo=UTC)
+            records = self.iter_images(
+                board_id=None if board is None else ExactId(board),
+                categories=categories,
+                is_intermediate=is_intermediate,
+                search_term=search_term,
+                since=since,
+                until=None if since is None else since + timedelta(days=1, microseconds=-1),
+                order_dir=order_dir,
+                starred_first=starred_first,
+            )
+            return [record.image_name async for record in records]
+        return [name for name in found["item_names"] if not name.endswith(_VIDEO)]
 
     # ------------------------------------------------------------------ uploading
 
@@ -518,9 +613,10 @@ class AsyncImageRepository(Resource):
         Args:
             path: A file, or a folder: an existing folder or a path that ends in ``/``. In a folder, the zip has the
                 name that the server chose.
-            image_names: The images: names, records or images of runs.
+            image_names: The images: names, records or images of runs. More than 1,000 take several zips, whose
+                files are put into one.
             board_id: A board whose images to download, instead of ``image_names``: a board, its id or its name;
-                ``"none"`` for uncategorized images.
+                ``"none"`` for uncategorized images. Videos are left out.
             timeout: Seconds to wait for the zip. Defaults to 600.
 
         Returns:
@@ -535,6 +631,12 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.image.zip import fetch_zip
 
         names = None if image_names is None else name_list(image_names)
+        if board_id == UNCATEGORIZED and names is None and self.connection.settings.has_account:
+            # Servers with users create such a zip only for administrators.
+            images = await self.list_images(board_id=UNCATEGORIZED)
+            if not images:
+                raise NotFoundError(404, None, "There are no uncategorized images to download.")
+            names, board_id = [image.image_name for image in images], None
 
         async def fetch(board: str | None) -> Path:
             return await fetch_zip(self.connection, path, image_names=names, board_id=board, timeout=timeout)
@@ -707,12 +809,29 @@ class AsyncImageRepository(Resource):
         path = f"{_IMAGES}/delete"
         return await change_images(self.connection, path, "deleted", names, what="deleted", idempotent=False)
 
+    async def delete_uncategorized(self) -> list[str]:
+        """Permanently delete all images that are on no board, including intermediate images. Videos are kept.
+
+        Any signed-in user may call this. Administrators delete the images of all users. Sends one request per 1,000
+        images.
+
+        Returns:
+            The names of the images.
+
+        Raises:
+            TransferError: The server refused or failed to delete some of the images. All others were deleted: ``done``
+                has their names, ``failed`` the errors of the rest.
+        """
+        return await self.delete(await self.list_names(board_id=UNCATEGORIZED, is_intermediate=None))
+
     async def count_intermediates(self) -> int:
         """Return the number of intermediate images on the server."""
         return await self._json("GET", f"{_IMAGES}/intermediates", expect=int)
 
     async def clear_intermediates(self) -> int:
-        """Permanently delete all intermediate images.
+        """Permanently delete all intermediate images, those of all users.
+
+        Administrator only, on servers with user accounts.
 
         Returns:
             The number of deleted images.

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.errors import NotInvokeAIError, UsageError
-from invokeai_py_client.models import ImageCategory
+from invokeai_py_client.models import ImageCategory, ImageOrigin
 from invokeai_py_client.models.base import as_mapping
 
 
@@ -91,6 +91,21 @@ def category_word(category: ImageCategory | str) -> str:
     if not isinstance(known, ImageCategory):
         words = ", ".join(member.value for member in ImageCategory)
         raise UsageError(f"Unknown image category {category!r}: expected one of {words}.")
+    return known.value
+
+
+def origin_word(origin: ImageOrigin | str | None) -> str | None:
+    """Return the server's name of an origin.
+
+    Raises:
+        UsageError: The origin is unknown.
+    """
+    if origin is None:
+        return None
+    known = ImageOrigin.parse(origin)
+    if not isinstance(known, ImageOrigin):
+        words = ", ".join(member.value for member in ImageOrigin)
+        raise UsageError(f"Unknown image origin {origin!r}: expected one of {words}.")
     return known.value
 
 

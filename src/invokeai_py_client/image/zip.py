@@ -7,8 +7,11 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
+from zipfile import ZIP_STORED, ZipFile
 
+from invokeai_py_client._atomic import Draft
 from invokeai_py_client.api.images import AsyncImagesApi
 from invokeai_py_client.api.operations import OPERATIONS
 from invokeai_py_client.errors import (
@@ -26,6 +29,7 @@ from invokeai_py_client.image.responses import MOST_NAMES
 from invokeai_py_client.lookup import fetch_board
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.changes import Change
+from invokeai_py_client.transport.payload import portions
 from invokeai_py_client.transport.socket import BULK_DOWNLOADS
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.transport.changes import Changes
 
+_CHUNK = 1 << 20
 # The zip's name, whether it had been announced before the download, and the file or the error.
 _Fetched = tuple[str, bool, Path | NotFoundError | ConnectionLostError]
 
@@ -48,24 +53,24 @@ async def fetch_zip(
 ) -> Path:
     """Ask the server for a zip, wait for it, and download it.
 
+    A server creates a zip of at most 1,000 images by their names (6.14). More images take several zips, whose files are
+    put into one.
+
     Raises:
-        UsageError: Neither images nor a board were passed, or both, or more than 1,000 images; or the file cannot be
-            written.
+        UsageError: Neither images nor a board were passed, or both; or the file cannot be written.
         NotFoundError: The board or one of the images is not on the server.
         ServerError: The server could not create the zip.
         RequestTimeoutError: The zip was not ready in time.
     """
     if bool(image_names) == (board_id is not None):
         raise UsageError("bulk_download() expects either image_names (at least one) or a board_id.")
-    if image_names and len(image_names) > MOST_NAMES:
-        raise UsageError(
-            f"bulk_download() got {len(image_names):,} images; servers accept at most {MOST_NAMES:,} (6.14). Use "
-            "download_images(), or pass board_id= for all images of a board."
-        )
-    wanted = {"image_names": list(image_names)} if image_names else {"board_id": board_id}
     try:
         async with asyncio.timeout(timeout):
-            return await _fetch(connection, path, wanted)
+            if not image_names:
+                return await _fetch(connection, path, {"board_id": board_id})
+            if len(image_names) <= MOST_NAMES:
+                return await _fetch(connection, path, {"image_names": list(image_names)})
+            return await _fetch_several(connection, path, image_names)
     except TimeoutError as error:
         if isinstance(error, InvokeAIClientError):
             raise
@@ -76,6 +81,43 @@ async def fetch_zip(
             method="POST",
             path=OPERATIONS["download_images_from_list"].path,
         ) from None
+
+
+async def _fetch_several(
+    connection: Connection, path: str | os.PathLike[str], image_names: Sequence[str]
+) -> Path:
+    """Fetch several zips, and put their files into one."""
+    with TemporaryDirectory(prefix="invokeai-zips-") as folder:
+        parts = [
+            await _fetch(connection, f"{folder}/", {"image_names": list(portion)})
+            for portion in portions(image_names, MOST_NAMES)
+        ]
+        target = target_path(path, parts[0].name)
+        try:
+            await asyncio.to_thread(_join, parts, target)
+        except OSError as error:
+            raise UsageError(f"Cannot write the zip {str(target)!r}: {error.strerror or error}.") from None
+    return target
+
+
+def _join(parts: Sequence[Path], target: Path) -> None:
+    """Put the files of several zips into one, in their order. Images are compressed already, so they are only stored.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    joined = parts[0].with_suffix(".joined")
+    with ZipFile(joined, "w", ZIP_STORED) as whole:
+        for part in parts:
+            with ZipFile(part) as zip_file:
+                for entry in zip_file.infolist():
+                    whole.writestr(entry.filename, zip_file.read(entry))
+            part.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with joined.open("rb") as file, Draft(target) as draft:
+        while chunk := file.read(_CHUNK):
+            draft.write(chunk)
+        draft.keep()
 
 
 async def _fetch(connection: Connection, path: str | os.PathLike[str], wanted: dict[str, Any]) -> Path:

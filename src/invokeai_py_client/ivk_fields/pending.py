@@ -1,4 +1,4 @@
-"""Values that only the server can complete: a model or board given by name, or a local image.
+"""Values that only the server can complete: a thing on the server given by name, or a local image.
 
 A field stores them but does not send them. When a run starts, names are looked up and images are uploaded, and the
 server's ids replace them.
@@ -12,27 +12,39 @@ from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
-class ModelByName:
+class ByName:
+    """A thing on the server to look up by its id or name."""
+
+    text: str
+
+    @property
+    def given(self) -> Any:
+        """The value as the user passed it."""
+        return self.text
+
+
+class ModelByName(ByName):
     """A model to look up by its key or name."""
 
-    text: str
-
-    @property
-    def given(self) -> Any:
-        """The value as the user passed it."""
-        return self.text
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BoardByName:
+class BoardByName(ByName):
     """A board to look up by its id or name."""
 
-    text: str
+    __slots__ = ()
 
-    @property
-    def given(self) -> Any:
-        """The value as the user passed it."""
-        return self.text
+
+class StylePresetByName(ByName):
+    """A style preset to look up by its id or name."""
+
+    __slots__ = ()
+
+
+class SystemPromptByName(ByName):
+    """A system prompt to look up by its id or name."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +67,8 @@ class LocalImage:
         return self.path or self
 
 
-Pending = ModelByName | BoardByName | LocalImage
-_PENDING = (ModelByName, BoardByName, LocalImage)
+Pending = ByName | LocalImage
+_PENDING = (ByName, LocalImage)
 
 
 def find_pending(value: Any) -> list[Pending]:

@@ -9,7 +9,13 @@ from typing import Any, ClassVar, cast
 from invokeai_py_client._names import ExactId
 from invokeai_py_client._paths import absolute_path, is_file
 from invokeai_py_client.ivk_fields.base import IvkField
-from invokeai_py_client.ivk_fields.pending import BoardByName, LocalImage
+from invokeai_py_client.ivk_fields.pending import (
+    BoardByName,
+    ByName,
+    LocalImage,
+    StylePresetByName,
+    SystemPromptByName,
+)
 from invokeai_py_client.ivk_fields.plain import Mismatch, plain_json, read_json, text_of
 
 _BYTES: tuple[type, ...] = (bytes, bytearray, memoryview)
@@ -103,28 +109,37 @@ class IvkVideoField(_NamedField):
     _word = "the name of a video on the server"
 
 
-class IvkBoardField(_NamedField):
+class IvkLookedUpField(_NamedField):
+    """The base class of fields for things on the server that are looked up by name when a run starts."""
+
+    _by_name: ClassVar[type[ByName]] = ByName
+
+    @property
+    def display_value(self) -> Any:
+        """The name or id."""
+        value = self.value
+        return value.text if isinstance(value, ByName) else super().display_value
+
+    def _convert(self, value: Any) -> Any:
+        if isinstance(value, self._by_name):
+            return value
+        name = self._name_in(value)
+        if name is not None and isinstance(value, str):
+            return self._by_name(name)
+        return super()._convert(value)
+
+
+class IvkBoardField(IvkLookedUpField):
     """A board: its id or name, ``"auto"`` (the board that the editor would use) or ``"none"`` (uncategorized)."""
 
     type_name_default = "BoardField"
     _key = "board_id"
     _word = "the id or name of a board, 'auto' or 'none'"
-
-    @property
-    def display_value(self) -> Any:
-        """The board's name or id."""
-        value = self.value
-        return value.text if isinstance(value, BoardByName) else super().display_value
+    _by_name = BoardByName
 
     def _convert(self, value: Any) -> Any:
-        if isinstance(value, BoardByName):
-            return value
         name = self._name_in(value)
-        if name in _WORDS:
-            return name
-        if name is not None and isinstance(value, str):
-            return BoardByName(name)
-        return super()._convert(value)
+        return name if name in _WORDS else super()._convert(value)
 
     def _knows_schema(self, value: Any) -> bool:
         return value not in _WORDS
@@ -156,20 +171,22 @@ class IvkTensorField(_TensorsField):
     _word = "the name of a tensor on the server"
 
 
-class IvkStylePresetField(_NamedField):
-    """A style preset, given by its id."""
+class IvkStylePresetField(IvkLookedUpField):
+    """A style preset: its name, id or record."""
 
     type_name_default = "StylePresetField"
     _key = "style_preset_id"
-    _word = "the id of a style preset"
+    _word = "the name or id of a style preset"
+    _by_name = StylePresetByName
 
 
-class IvkSystemPromptField(_NamedField):
-    """A system prompt, given by its id (InvokeAI 6.14+)."""
+class IvkSystemPromptField(IvkLookedUpField):
+    """A system prompt saved on the server: its name, id or record (InvokeAI 6.14+)."""
 
     type_name_default = "SystemPromptField"
     _key = "system_prompt_id"
-    _word = "the id of a system prompt"
+    _word = "the name or id of a system prompt"
+    _by_name = SystemPromptByName
 
 
 class IvkSavedWorkflowField(_NamedField):

@@ -46,9 +46,16 @@ if TYPE_CHECKING:
         OpenEnum,
     )
     from invokeai_py_client.models.events import InvocationEvent, SessionEvent
+    from invokeai_py_client.models.gallery import (
+        IvkGalleryDay,
+        IvkGalleryImage,
+        IvkGalleryItem,
+        IvkGalleryVideo,
+    )
     from invokeai_py_client.models.image import IvkImage
     from invokeai_py_client.models.install import InstallFile, ModelInstallConfig, ModelInstJobInfo
     from invokeai_py_client.models.job import IvkJob
+    from invokeai_py_client.models.prompts import ExpandedPrompt, IvkStylePreset, IvkSystemPrompt
     from invokeai_py_client.models.queue import (
         BatchStatus,
         CancelAllExceptCurrentResult,
@@ -59,7 +66,7 @@ if TYPE_CHECKING:
         PruneResult,
         QueueStatus,
     )
-    from invokeai_py_client.models.user import IvkUser
+    from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
 
 __all__ = [
@@ -71,6 +78,7 @@ __all__ = [
     "ClearResult",
     "DestinationStatus",
     "EnqueueResult",
+    "ExpandedPrompt",
     "FontFace",
     "FoundModel",
     "HFLoginStatus",
@@ -82,10 +90,15 @@ __all__ = [
     "InstallStatus",
     "InvocationCacheStatus",
     "InvocationEvent",
+    "IvkAuthStatus",
     "IvkBoard",
     "IvkDevice",
     "IvkDnnModel",
     "IvkFont",
+    "IvkGalleryDay",
+    "IvkGalleryImage",
+    "IvkGalleryItem",
+    "IvkGalleryVideo",
     "IvkImage",
     "IvkJob",
     "IvkModel",
@@ -93,6 +106,8 @@ __all__ = [
     "IvkProvider",
     "IvkProviderSettings",
     "IvkServerConfig",
+    "IvkStylePreset",
+    "IvkSystemPrompt",
     "IvkUser",
     "IvkWorkflowRecord",
     "JobStatus",
@@ -140,11 +155,18 @@ _MODULES = {
     "StarterModel": "dnn_model",
     "InvocationEvent": "events",
     "SessionEvent": "events",
+    "IvkGalleryDay": "gallery",
+    "IvkGalleryImage": "gallery",
+    "IvkGalleryItem": "gallery",
+    "IvkGalleryVideo": "gallery",
     "IvkImage": "image",
     "InstallFile": "install",
     "ModelInstJobInfo": "install",
     "ModelInstallConfig": "install",
     "IvkJob": "job",
+    "ExpandedPrompt": "prompts",
+    "IvkStylePreset": "prompts",
+    "IvkSystemPrompt": "prompts",
     "BatchStatus": "queue",
     "CancelAllExceptCurrentResult": "queue",
     "ClearResult": "queue",
@@ -154,6 +176,7 @@ _MODULES = {
     "PruneResult": "queue",
     "QueueStatus": "queue",
     "Row": "base",
+    "IvkAuthStatus": "user",
     "IvkUser": "user",
     "IvkWorkflowRecord": "workflow",
 }

@@ -162,7 +162,15 @@ class ImageOrigin(OpenEnum):
 
 
 class BoardVisibility(OpenEnum):
-    """Who can see a board, on servers with user accounts (InvokeAI 6.13+)."""
+    """Who can see a board, on servers with user accounts (InvokeAI 6.13+).
+
+    Only the owner and administrators can rename, share and delete a board, whatever its visibility.
+
+    Attributes:
+        PRIVATE: Only the owner and administrators can see the board and its images.
+        SHARED: All users can see the board and its images.
+        PUBLIC: All users can also add images to it.
+    """
 
     PRIVATE = "private"
     SHARED = "shared"

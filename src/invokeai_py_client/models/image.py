@@ -208,6 +208,24 @@ class IvkImage(IvkModel):
         """
         return self._image.pil()
 
+    def recall(self, *, strict: bool = False) -> dict[str, Any]:
+        """Put the prompts, models, seed and other settings of the image into the open web UI.
+
+        Any signed-in user may call this (InvokeAI 6.12+).
+
+        Args:
+            strict: Whether to clear the web UI's other settings. Defaults to False.
+
+        Returns:
+            The values as the server passed them to the web UI, with the keys of models.
+
+        Raises:
+            UsageError: The image has no metadata that can be recalled, or the record did not come from a server.
+            ModelNotFoundError: A model of the image is not on the server.
+            NotFoundError: The image is not on the server.
+        """
+        return self._image.recall(strict=strict)
+
     def workflow(self) -> dict[str, Any] | None:
         """Return the workflow embedded in the image, or None if it has none.
 

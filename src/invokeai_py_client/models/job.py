@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from invokeai_py_client.errors import InputValueError
-from invokeai_py_client.models.base import Identifier, IvkModel, JobStatusField, Timestamp, as_mapping
+from invokeai_py_client.models.base import (
+    Identifier,
+    IvkModel,
+    JobStatusField,
+    Timestamp,
+    as_mapping,
+    parse_timestamp,
+)
 from invokeai_py_client.models.enums import JobStatus
 
 _BULKY = ("session", "workflow")  # each contains the whole graph
@@ -102,8 +110,52 @@ class IvkJob(IvkModel):
     @property
     def user_id(self) -> str | None:
         """The id of the user who sent the item, or None if it is not known."""
-        user_id = self.metadata.get("user_id")
-        return user_id if isinstance(user_id, str) else None
+        return self._text("user_id")
+
+    @property
+    def user_email(self) -> str | None:
+        """The email address of the user who sent the item (InvokeAI 6.12+), or None if it is not known."""
+        return self._text("user_email")
+
+    @property
+    def user_display_name(self) -> str | None:
+        """The name of the user who sent the item (InvokeAI 6.12+), or None if it is not known."""
+        return self._text("user_display_name")
+
+    @property
+    def device(self) -> str | None:
+        """The GPU that executes or executed the item, such as ``cuda:1`` (InvokeAI 6.14+), or None if not known."""
+        return self._text("device")
+
+    @property
+    def updated_at(self) -> datetime | str | None:
+        """The time when the item last changed, or None if it is not known."""
+        return parse_timestamp(self._text("updated_at"))
+
+    @property
+    def status_sequence(self) -> int | None:
+        """A number that increases with each change of the status (InvokeAI 6.13+), or None if it is not known."""
+        return self._number("status_sequence")
+
+    @property
+    def retried_from_item_id(self) -> int | None:
+        """The id of the item of which this one is a retry. For a retry of a retry, the first one. None if not known."""
+        return self._number("retried_from_item_id")
+
+    @property
+    def parent_item_id(self) -> int | None:
+        """The id of the item that called this one, if it runs a called workflow (InvokeAI 6.13+)."""
+        return self._number("parent_item_id")
+
+    @property
+    def root_item_id(self) -> int | None:
+        """The id of the item at the start of the chain of calls, if it runs a called workflow (InvokeAI 6.13+)."""
+        return self._number("root_item_id")
+
+    @property
+    def workflow_call_depth(self) -> int | None:
+        """The depth in the chain of calls, from 1, if it runs a called workflow (InvokeAI 6.13+)."""
+        return self._number("workflow_call_depth")
 
     @property
     def is_redacted(self) -> bool:
@@ -129,6 +181,14 @@ class IvkJob(IvkModel):
     def error_traceback(self) -> str | None:
         """The server's traceback, if it failed."""
         return self.metadata.get("error_traceback")
+
+    def _text(self, key: str) -> str | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else None
+
+    def _number(self, key: str) -> int | None:
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def is_complete(self) -> bool:
         """Return whether the item has ended, successfully or not."""

@@ -34,3 +34,19 @@ class IvkUser(IvkModel):
     updated_at: Timestamp = None
     last_login_at: Timestamp = None
     token_epoch: int | None = None
+
+
+class IvkAuthStatus(IvkModel):
+    """Whether a server has user accounts, and whether it needs its first administrator (InvokeAI 6.12+).
+
+    Attributes:
+        multiuser_enabled: Whether the server has user accounts and requires signing in.
+        setup_required: Whether it has no administrator yet.
+        strict_password_checking: Whether passwords need 8 characters with upper and lower case letters and digits.
+        admin_email: The email address of an administrator, which servers only send while ``setup_required``.
+    """
+
+    multiuser_enabled: bool = False
+    setup_required: bool = False
+    strict_password_checking: bool = False
+    admin_email: str | None = None

@@ -96,25 +96,28 @@ class AsyncQueueRepository(Resource):
         return DestinationStatus.from_api_response(response)
 
     async def wait_until_idle(
-        self, timeout: float | None = None, *, queue_id: str = "default"
+        self, timeout: float | None = None, *, mine: bool | None = None, queue_id: str = "default"
     ) -> QueueStatus:
-        """Wait until all items of the queue have ended, including those of other clients.
+        """Wait until all items of the queue have ended, including those of your other clients.
 
         Pending items remain while the processor is paused, so this waits until it is resumed.
 
         Args:
             timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
+            mine: Whether to wait only for the items of your account or, on servers without user accounts, those sent
+                from this machine. If False, wait for the items of all users. Defaults to None: the items of your
+                account, or on servers without user accounts, all items.
             queue_id: The queue. Defaults to the queue that the web UI shows.
 
         Returns:
-            The final status of the queue.
+            The final status of the queue, with the counts of these items.
 
         Raises:
             RunTimeoutError: The queue was not idle in time. The message says what is left. Nothing is canceled.
         """
         from invokeai_py_client.queue.watch import wait_until_idle
 
-        return await wait_until_idle(self, queue_id, timeout=timeout)
+        return await wait_until_idle(self, queue_id, timeout=timeout, mine=mine)
 
     async def watch(
         self, *, interval: float = 5.0, queue_id: str = "default"
@@ -189,14 +192,15 @@ class AsyncQueueRepository(Resource):
         named = item_ids is not None or batch_id is not None
         scope = await scope_of(self.connection, False if named and mine is None else mine)
         if states is not None or batch_id is not None or destination is not None or not scope.everyone:
-            # The server cannot filter by these. Summaries are small and have the values to filter by.
+            # Summaries are small and have the values to filter by. The server can only filter whole items, by their
+            # destination, which takes longer.
             known = await queue_items.read_states(self.connection, queue_id, wanted)
             found = [
                 job
                 for job in map(IvkJob.from_api_response, known.values())
                 if (states is None or job.status in states)
                 and batch_id in (None, job.batch_id)
-                and destination in (None, job.metadata.get("destination"))
+                and destination in (None, job.destination)
                 and scope.includes(job)
             ]
             if not outputs:
@@ -538,11 +542,23 @@ class AsyncQueueRepository(Resource):
     # ------------------------------------------------------------------ the processor
 
     async def pause(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Pause the processor: no more items start, in any queue. The running item finishes."""
+        """Pause the processor: no more items start, in any queue. The running item finishes.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return ProcessorStatus.from_api_response(await self._ask(self._api.pause(queue_id)))
 
     async def resume(self, *, queue_id: str = "default") -> ProcessorStatus:
-        """Resume the processor: items start again, in all queues."""
+        """Resume the processor: items start again, in all queues.
+
+        Administrator only, on servers with user accounts.
+
+        Raises:
+            PermissionDeniedError: You are not an administrator.
+        """
         return ProcessorStatus.from_api_response(await self._ask(self._api.resume(queue_id)))
 
     # ------------------------------------------------------------------ internals
@@ -565,7 +581,7 @@ class AsyncQueueRepository(Resource):
     async def _items_not_running(self, scope: Scope, queue_id: str) -> list[IvkJob]:
         """Return the unfinished items of a scope, except for running items and the workflows that they belong to."""
         jobs = await self._items_in(scope, queue_id, OPEN)
-        parents = {int(job.id): job.metadata.get("parent_item_id") for job in jobs}
+        parents = {int(job.id): job.parent_item_id for job in jobs}
 
         def root(item_id: int) -> int:
             parent = parents.get(item_id)

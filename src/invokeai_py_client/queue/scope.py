@@ -74,8 +74,7 @@ async def scope_of(connection: Connection, mine: bool | None) -> Scope:
         AuthenticationError: The server has users, and the client is not signed in.
         APIRequestError: The server failed, or could not be reached.
     """
-    settings = connection.settings
-    if settings.token is None and settings.credentials is None and not mine:
+    if not connection.settings.has_account and not mine:
         return Scope(None, everyone=True)  # a server with users would refuse the call itself
     user = await current_user(connection.http)
     return Scope(user, everyone=user is None if mine is None else not mine)

@@ -116,7 +116,7 @@ _WITHOUT_ITEMS = frozenset({"queue_cleared", "queue_items_canceled"})
 
 
 async def wait_until_idle(
-    queues: AsyncQueueRepository, queue_id: str, *, timeout: float | None
+    queues: AsyncQueueRepository, queue_id: str, *, timeout: float | None, mine: bool | None
 ) -> QueueStatus:
     """Wait until no item is pending, running or waiting.
 
@@ -134,7 +134,7 @@ async def wait_until_idle(
         return timing.QUEUE_SILENCE if hub.connected else timing.POLL
 
     async def fetch() -> QueueStatus:
-        return await queues.status(mine=False, queue_id=queue_id)
+        return await queues.status(mine=mine, queue_id=queue_id)
 
     async def warn_if_blocked() -> None:
         await queues.connection.part(LiveRuns).states.warn_if_blocked(queue_id)

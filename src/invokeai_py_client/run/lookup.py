@@ -10,17 +10,25 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.api.boards import AsyncBoardsApi
 from invokeai_py_client.api.images import AsyncImagesApi
 from invokeai_py_client.api.models import AsyncModelsApi
 from invokeai_py_client.engine.batch import ServerGenerator
-from invokeai_py_client.engine.dynamic_prompts import expansion_problem
 from invokeai_py_client.errors import NotFoundError, NotReadyError, UsageError
 from invokeai_py_client.library import WORKFLOWS
-from invokeai_py_client.lookup import BOARDS, fetch_boards
+from invokeai_py_client.lookup import (
+    BOARDS,
+    STYLE_PRESETS,
+    SYSTEM_PROMPTS,
+    Lookup,
+    fetch_boards,
+    fetch_style_presets,
+    fetch_system_prompts,
+)
+from invokeai_py_client.run.alternatives import spell_out
 from invokeai_py_client.transport.json_shape import ListOf
 from invokeai_py_client.transport.payload import is_path_part
 
@@ -28,7 +36,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.files.photos import Photo
     from invokeai_py_client.ivk_fields.pending import LocalImage
-    from invokeai_py_client.models import IvkBoard
+    from invokeai_py_client.models import IvkBoard, IvkStylePreset, IvkSystemPrompt
+
+T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MODELS = {"models": ListOf({"key": str, "hash": str, "name": str, "base": str, "type": str})}
@@ -55,6 +65,8 @@ class ServerSide:
         self._connection = connection
         self._models: list[dict[str, Any]] | None = None
         self._boards: list[IvkBoard] | None = None
+        self._style_presets: list[IvkStylePreset] | None = None
+        self._system_prompts: list[IvkSystemPrompt] | None = None
         self._there: dict[tuple[str, str], bool] = {}
         self._workflow_ids: dict[str, str] = {}
         self._uploading: dict[str, asyncio.Lock] = {}
@@ -77,6 +89,20 @@ class ServerSide:
             if self._boards is None:
                 self._boards = await fetch_boards(self._connection)
             return self._boards
+
+    async def style_presets(self) -> list[IvkStylePreset]:
+        """Return the records of all style presets."""
+        async with self._asking:
+            if self._style_presets is None:
+                self._style_presets = await fetch_style_presets(self._connection)
+            return self._style_presets
+
+    async def system_prompts(self) -> list[IvkSystemPrompt]:
+        """Return the records of all system prompts (6.14+)."""
+        async with self._asking:
+            if self._system_prompts is None:
+                self._system_prompts = await fetch_system_prompts(self._connection)
+            return self._system_prompts
 
     async def has_image(self, name: str) -> bool:
         """Return whether an image with this name exists."""
@@ -110,6 +136,14 @@ class ServerSide:
     async def has_board(self, board_id: str) -> bool:
         """Return whether a board with this id exists."""
         return any(board.board_id == board_id for board in await self.boards())
+
+    async def has_style_preset(self, preset_id: str) -> bool:
+        """Return whether a style preset with this id exists."""
+        return any(preset.id == preset_id for preset in await self.style_presets())
+
+    async def has_system_prompt(self, prompt_id: str) -> bool:
+        """Return whether a system prompt with this id exists (6.14+)."""
+        return any(prompt.id == prompt_id for prompt in await self.system_prompts())
 
     async def image_problem(self, image: LocalImage) -> str | None:
         """Return what prevents the upload of a local image, or None. Each image is read once."""
@@ -170,10 +204,27 @@ class ServerSide:
         """
         if trust and _ID.fullmatch(name_or_id):
             return name_or_id
-        try:
-            return BOARDS.pick(name_or_id, await self.boards()).board_id
-        except UsageError as error:
-            raise _not_ready(f"{place}: {error}") from None
+        return _pick(BOARDS, name_or_id, await self.boards(), place).board_id
+
+    async def style_preset_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
+        """Return the id of a style preset. The arguments are those of ``board_id()``.
+
+        Raises:
+            NotReadyError: No style preset has this name or id, or several have this name.
+        """
+        if trust and _ID.fullmatch(name_or_id):
+            return name_or_id
+        return _pick(STYLE_PRESETS, name_or_id, await self.style_presets(), place).id
+
+    async def system_prompt_id(self, name_or_id: str, place: str, *, trust: bool = False) -> str:
+        """Return the id of a system prompt (6.14+). The arguments are those of ``board_id()``.
+
+        Raises:
+            NotReadyError: No system prompt has this name or id, or several have this name.
+        """
+        if trust and _ID.fullmatch(name_or_id):
+            return name_or_id
+        return _pick(SYSTEM_PROMPTS, name_or_id, await self.system_prompts(), place).id
 
     async def generated(
         self, generators: Sequence[ServerGenerator], places: Mapping[str, str]
@@ -219,18 +270,13 @@ class ServerSide:
         return [{"image_name": name} for name in names]
 
     async def _expand(self, generator: ServerGenerator) -> list[Any] | str:
-        from invokeai_py_client.api.utilities import AsyncUtilitiesApi
-
-        response = await self._connection.part(AsyncUtilitiesApi).parse_dynamicprompts(
-            prompt=generator.prompt,
-            max_prompts=generator.max_prompts,
+        prompts, problem = await spell_out(
+            self._connection,
+            generator.prompt,
+            most=generator.max_prompts,
             combinatorial=generator.combinatorial,
             seed=generator.seed,
-            expect={"prompts": ListOf(str), "error": str | None},
-            raise_failure=False,
         )
-        prompts: list[str] = response["prompts"]
-        problem = expansion_problem(generator.prompt, prompts, response.get("error"))
         return prompts if problem is None else problem
 
     async def _exists(self, kind: str, read: Callable[..., Awaitable[Any]], name: str) -> bool:
@@ -247,5 +293,9 @@ class ServerSide:
         return self._there[key]
 
 
-def _not_ready(finding: str) -> NotReadyError:
-    return NotReadyError(finding, [finding])
+def _pick(lookup: Lookup[T], text: str, records: Sequence[T], place: str) -> T:
+    try:
+        return lookup.pick(text, records)
+    except UsageError as error:
+        finding = f"{place}: {error}"
+        raise NotReadyError(finding, [finding]) from None

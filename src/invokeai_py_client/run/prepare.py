@@ -38,9 +38,11 @@ from invokeai_py_client.errors import ModelNotFoundError, NotReadyError, UsageEr
 from invokeai_py_client.ivk_fields import IvkSavedWorkflowField
 from invokeai_py_client.ivk_fields.pending import (
     BoardByName,
+    ByName,
     LocalImage,
-    ModelByName,
     Pending,
+    StylePresetByName,
+    SystemPromptByName,
     find_pending,
     replace_pending,
 )
@@ -248,12 +250,14 @@ async def _unreadable(server: ServerSide, inputs: InputSet, data: Sequence[Any])
     return list(dict.fromkeys(problems))
 
 
-async def _resolve(
-    server: ServerSide, item: WorkflowInput, pending: ModelByName | BoardByName, *, trust: bool
-) -> Any:
+async def _resolve(server: ServerSide, item: WorkflowInput, pending: ByName, *, trust: bool) -> Any:
     place = item.field.place
     if isinstance(pending, BoardByName):
         return {"board_id": await server.board_id(pending.text, place, trust=trust)}
+    if isinstance(pending, StylePresetByName):
+        return {"style_preset_id": await server.style_preset_id(pending.text, place, trust=trust)}
+    if isinstance(pending, SystemPromptByName):
+        return {"system_prompt_id": await server.system_prompt_id(pending.text, place, trust=trust)}
     models = await server.models()
     fitting = [model for model in models if item.field.accepts_model(model)]
     return identifier_of(model_by_name(pending.text, fitting, place, models))
@@ -295,7 +299,7 @@ async def _checked_references(
             continue
         if reference.kind != "model":
             if not exists[reference.kind, _name(reference)]:
-                found.others.append(f"{place}: no {reference.kind} named {_name(reference)!r} on the server.")
+                found.others.append(f"{place}: {_unknown(reference)}")
             continue
         models = await server.models()
         record = find_model(reference.value, models)
@@ -343,7 +347,20 @@ async def _exists(server: ServerSide, kind: str, name: str) -> bool:
         return await server.has_video(name)
     if kind == "workflow":
         return await server.has_workflow(name)
+    if kind == "style_preset":
+        return await server.has_style_preset(name)
+    if kind == "system_prompt":
+        return await server.has_system_prompt(name)
     return await server.has_board(name)
+
+
+def _unknown(reference: Reference) -> str:
+    """Return a sentence about a reference to something that is not on the server."""
+    kind, name = reference.kind.replace("_", " "), _name(reference)
+    if reference.kind not in ("style_preset", "system_prompt"):
+        return f"no {kind} named {name!r} on the server."
+    # Every installation has other ids, and presets that come with the server get new ones whenever it starts.
+    return f"no {kind} with id {name!r} on the server. Set the name of a {kind} instead."
 
 
 def _name(reference: Reference) -> str:

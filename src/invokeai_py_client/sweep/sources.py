@@ -11,6 +11,7 @@ from invokeai_py_client._paths import user_path
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.ivk_fields.base import NO_VALUE
 from invokeai_py_client.ivk_fields.plain import as_sequence
+from invokeai_py_client.run.alternatives import MOST_PROMPTS
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # Types whose values contain no commas.
 _WORDS = frozenset({"EnumField", "SchedulerField", "BooleanField"})
-_MOST_PROMPTS = 10_000
-"""The largest number of prompts that the server expands."""
-
 _NUMBERS = {"IntegerField": True, "FloatField": False}
 
 
@@ -54,9 +52,9 @@ async def spelled_out(connection: Connection, axes: Mapping[Any, Any]) -> dict[A
 
     prompts = {str(name): given for name, given in axes.items() if isinstance(given, DynamicPrompts)}
     for name, given in prompts.items():
-        if not 1 <= given.most <= _MOST_PROMPTS:
+        if not 1 <= given.most <= MOST_PROMPTS:
             raise UsageError(
-                f"The axis {name!r}: invalid number of prompts {given.most!r}; expected 1 to {_MOST_PROMPTS:,}. "
+                f"The axis {name!r}: invalid number of prompts {given.most!r}; expected 1 to {MOST_PROMPTS:,}. "
                 "Change `most`."
             )
     generators = [

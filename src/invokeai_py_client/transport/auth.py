@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._aio import LoopBound
@@ -202,6 +205,18 @@ class AuthFlow:
             return False
         self._left -= 1
         return await self._renew(self._token)
+
+
+def expiry_of(token: str | None) -> datetime | None:
+    """Return the time when a token of InvokeAI expires, or None if it does not say (as tokens of other origin)."""
+    parts = (token or "").split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
 
 
 async def auth_status(http: HttpTransport) -> dict[str, Any]:

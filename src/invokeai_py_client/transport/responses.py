@@ -62,13 +62,12 @@ def error_of(
     payload: Any = _payload(body, content_type)
     kind = API_ERRORS.get(status) or (ServerError if status >= 500 else APIRequestError)
     detail = _detail(payload)
-    if status == _CONFLICT and "maintenance is active" in detail.casefold():
-        kind = MaintenanceError
     message = f"{method} {path} failed with HTTP status {status}" + (f": {detail}" if detail else "") + "."
     if status == 401 and not path.endswith("/auth/login"):
         message += _how_to_sign_in(challenge) + (f" {note}" if note else "")
-    if kind is MaintenanceError:
+    if status == _CONFLICT and "maintenance is active" in detail.casefold():
         message += " The server is moving its images to other folders. Nothing was changed: try again when it is done."
+        return MaintenanceError(status, payload, message, method=method, path=path, request_id=request_id)
     if status == PROXY_SIGN_IN:
         message += how_to_sign_in_to(proxy)
     elif status in _GATEWAY and proxy is not None:

@@ -99,6 +99,11 @@ class ConnectionSettings:
             self.credentials = replace(self.credentials, password=password)
 
     @property
+    def has_account(self) -> bool:
+        """Whether the client signs in, so that the server may have several users."""
+        return self.token is not None or self.credentials is not None
+
+    @property
     def session(self) -> int:
         """A number that changes at each sign-in or sign-out."""
         return self._session

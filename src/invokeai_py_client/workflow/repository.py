@@ -30,7 +30,6 @@ from invokeai_py_client.library import (
     fetch_listed,
     fetch_visible,
     fetch_workflow,
-    has_account,
 )
 from invokeai_py_client.models.workflow import IvkWorkflowRecord
 from invokeai_py_client.transport.auth import current_user
@@ -238,7 +237,11 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             "order_by": order_by,
             "direction": direction,
         }
-        user = await current_user(self.connection.http) if mine and has_account(self.connection) else None
+        user = (
+            await current_user(self.connection.http)
+            if mine and self.connection.settings.has_account
+            else None
+        )
         if shared is None and not mine:
             del filters["is_public"]
             return await fetch_visible(self.connection, **filters)

@@ -1,0 +1,1 @@
+"""The gallery: images and videos in one list, and days."""

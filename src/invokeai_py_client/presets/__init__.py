@@ -1,0 +1,1 @@
+"""Style presets: texts around prompts, saved on the server."""

@@ -1,0 +1,1 @@
+"""Prompts: alternatives, language models on the server, and system prompts."""

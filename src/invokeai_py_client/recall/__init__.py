@@ -1,0 +1,1 @@
+"""Recall: values for the open web UI."""
