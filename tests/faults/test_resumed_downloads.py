@@ -350,8 +350,9 @@ async def test_video_of_the_server_resumes(
             await fetch_to_disk(
                 client.connection, f"/api/v1/videos/i/{name}/full", tmp_path / "got" / "a.mp4"
             )
-        # Two broken responses, then the rest in parts of 1 MB.
+        # Two broken responses, of which a part may be lost with the connection, then the rest in parts of 1 MB. Without
+        # ranges, a single response would have the whole file.
         assert proxy.counts["cut 700000"] == proxy.counts["cut 400000"] == 1
-        assert proxy.counts["passed"] == 2
+        assert 2 <= proxy.counts["passed"] <= 4
     assert (tmp_path / "got" / "a.mp4").read_bytes() == data
     assert names(tmp_path / "got") == ["a.mp4"]
