@@ -5129,7 +5129,7 @@ class UserRepository(Face["AsyncUserRepository"]):
     """
 
     def list_users(self) -> list[IvkUser]:
-        """List all users, oldest first. Administrator only (InvokeAI 6.12+).
+        """List all users, newest first. Administrator only (InvokeAI 6.12+).
 
         Raises:
             PermissionDeniedError: You are not an administrator.

@@ -522,6 +522,7 @@ async def test_bundle_of_starter_models_is_installed_once_per_model(fake: Fake) 
     server.answers[("POST", "/api/v2/models/install")] = started
     jobs = await client.models.install_starter_bundle("flux.1 DEV")
     assert [job.info.source for job in jobs] == ["org/t5", "org/dev", "org/schnell"]
+    assert [method for method, *_ in server.asked].count("POST") == 3
 
 
 async def test_models_of_a_repository_on_hugging_face(fake: Fake) -> None:

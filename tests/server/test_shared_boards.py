@@ -26,7 +26,8 @@ def clean(users: Users) -> Iterator[None]:
     yield
     for board in users.admin.boards.list_boards():
         users.admin.boards.delete_board(board, delete_images=True)
-    users.admin.images.delete(users.admin.images.list_images(is_intermediate=None))
+    if left := users.admin.images.list_images(is_intermediate=None):
+        users.admin.images.delete(left)
 
 
 @pytest.mark.usefixtures("clean")
@@ -92,6 +93,7 @@ def test_images_of_an_origin_and_without_a_board(
 def test_waiting_for_your_own_items_only(
     users: Users, ann: InvokeAIClient, bob: InvokeAIClient, held: None
 ) -> None:
+    ann.queue.clear()
     graph = {"id": "g", "nodes": {"n": {"id": "n", "type": "add", "a": 1, "b": 2}}, "edges": []}
     answer = ann.request("POST", "queue/default/enqueue_batch", json={"batch": {"graph": graph, "runs": 2}})
     assert bob.queue.wait_until_idle(timeout=30).unfinished == 0

@@ -83,7 +83,7 @@ class AsyncUserRepository(Resource):
     """
 
     async def list_users(self) -> list[IvkUser]:
-        """List all users, oldest first. Administrator only (InvokeAI 6.12+).
+        """List all users, newest first. Administrator only (InvokeAI 6.12+).
 
         Raises:
             PermissionDeniedError: You are not an administrator.
