@@ -75,7 +75,8 @@ ERRORS = [name for name in ANSWERS if name[0].isdigit()]
 # Methods that interpret an error response: not signed in, or not found.
 TAKEN: dict[str, set[str]] = {
     "client.health_check": set(ERRORS),
-    "client.has_users": {"404"},  # a server before 6.12
+    "client.auth_status": {"404"},  # a server before 6.12
+    "client.has_users": {"404"},
     "client.logout": set(ERRORS),  # not signed in, so no request is sent
     "client.me": {"404"},
     "board_repo.get_uncategorized_handle": set(ERRORS),  # asks nothing
