@@ -340,8 +340,8 @@ async def test_video_of_the_server_resumes(
         proxy.rule("GET", "/full$", script(cut(700_000), cut(900_000)))
         async with AsyncInvokeAIClient.from_url(proxy.url, max_retries=1) as client:
             await client.videos.download_to(name, tmp_path / "got" / "a.mp4")
-        # Two broken responses, then the rest in parts of 1 MB. A download from the start would be one response. What has
-        # not been read when a connection breaks is lost, so it is not determined how much is left.
+        # Two broken responses, then the rest in parts of 1 MB. A download from the start would be one response. What
+        # has not been read when a connection breaks is lost, so it is not determined how much is left.
         assert proxy.counts["cut 700000"] == proxy.counts["cut 900000"] == 1
         assert proxy.counts["passed"] >= 2
     assert (tmp_path / "got" / "a.mp4").read_bytes() == data

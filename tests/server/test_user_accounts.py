@@ -175,6 +175,25 @@ def test_commands_about_accounts(users: Users, ivk: Callable[..., Done]) -> None
     assert users.admin.users.find_user(email) is None
 
 
+def test_users_change_their_own_password(carla: IvkUser, ivk: Callable[..., Done]) -> None:
+    wrong = ivk((carla.email, PASSWORD), "passwd", "--password-stdin", stdin="wrong\nSecret-word-2\n")
+    assert wrong.code == 1
+    assert "password" in wrong.err
+    alone = ivk((carla.email, PASSWORD), "passwd", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert (alone.code, alone.said) == (2, "Error: No password on standard input.")
+    changed = ivk((carla.email, PASSWORD), "passwd", "--password-stdin", stdin=f"{PASSWORD}\nSecret-word-2\n")
+    assert changed.said == f"Changed the password of {carla.email}."
+    assert ivk((carla.email, "Secret-word-2"), "me").cells[0] == ["email", carla.email]
+
+
+def test_a_server_has_one_first_administrator(users: Users, ivk: Callable[..., Done]) -> None:
+    again = ivk(ANN, "setup", "eve@example.org", "--password-stdin", stdin="Secret-word-1\n")
+    assert (again.code, again.said) == (
+        2,
+        f"Error: {users.url} needs no first administrator. `ivk login` signs in, if it has users.",
+    )
+
+
 def test_commands_about_accounts_refuse_what_is_not_possible(ivk: Callable[..., Done]) -> None:
     assert ivk(ANN, "ls").code == 1
     both = ivk(ADMIN, "add", "x@example.org", "--generate", "--password-stdin", stdin="a\n")

@@ -30,8 +30,8 @@ _name = click.option("--name", metavar="NAME", help="The name that others see.")
 def users() -> None:
     """Manage the user accounts of a server (InvokeAI 6.12 or later).
 
-    USER is an email address or an id. All commands except `me` and `passwd` without USER need an administrator.
-    Passwords are never part of the command line: they are asked for, read from standard input, or generated.
+    USER is an email address or an id. All commands need an administrator, except `setup`, `me`, and `passwd` without
+    USER. Passwords are never part of the command line: they are asked for, read from standard input, or generated.
     """
 
 
@@ -183,18 +183,62 @@ def edit(user: str, name: str | None, admin: bool | None, url: str | None, as_js
     _report(changed, f"Changed {changed.email} ({_role(changed)}).", as_json)
 
 
+@users.command("setup")
+@click.argument("email", metavar="EMAIL")
+@_name
+@click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input.")
+@url_option
+@output_options
+def setup(email: str, name: str | None, from_stdin: bool, url: str | None, as_json: bool) -> None:
+    """Create the first administrator of a server.
+
+    Works once, without signing in. Asks for the password.
+
+    \b
+      ivk users setup ann@example.org --name Ann
+    """
+    with connect(url) as client:
+        if not client.auth_status().setup_required:
+            raise UsageError(
+                f"{client.url} needs no first administrator. `ivk login` signs in, if it has users."
+            )
+        password = _new_password(client, email, from_stdin, generate=False)
+        user = client.set_up(email, password, display_name=name)
+    _report(user, f"Created {user.email} (administrator).", as_json)
+    hint(f"Sign in with: ivk login {client.url} --email {user.email}", as_json)
+
+
 @users.command("passwd")
-@_user
+@click.argument("user", metavar="[USER]", required=False, shell_complete=complete_users)
 @_password_options
 @url_option
 @output_options
-def passwd(user: str, from_stdin: bool, generate: bool, url: str | None, as_json: bool) -> None:
-    """Set the password of a user, and end all of the user's sessions."""
+def passwd(user: str | None, from_stdin: bool, generate: bool, url: str | None, as_json: bool) -> None:
+    """Set the password of a user, and end all of the user's sessions. Without USER, change your own.
+
+    Your own password also needs the current one. With --password-stdin, it is the line before the new one.
+    """
     with connect(url) as client:
+        if user is None:
+            _change_own_password(client, from_stdin, generate, as_json)
+            return
         known = client.users.get_user(user)
         password = _new_password(client, known.email, from_stdin, generate)
         changed = client.users.update_user(known, password=password)
     _report(changed, f"Changed the password of {changed.email}.", as_json, password if generate else None)
+
+
+def _change_own_password(client: InvokeAIClient, from_stdin: bool, generate: bool, as_json: bool) -> None:
+    me = client.me()
+    if me is None:
+        raise UsageError(f"{client.url} has no user accounts, so there is no password to change.")
+    if from_stdin:
+        old = secret_line("current password")
+    else:
+        old = str(click.prompt(f"Current password of {me.email}", hide_input=True, err=True))
+    new = _new_password(client, me.email, from_stdin, generate)
+    client.change_password(old, new)
+    _report(me, f"Changed the password of {me.email}.", as_json, new if generate else None)
 
 
 @users.command("disable")
