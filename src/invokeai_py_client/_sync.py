@@ -5147,12 +5147,6 @@ class UserRepository(Face["AsyncUserRepository"]):
 
     Only administrators can use these methods, except for ``generate_password()``. For your own account, see
     ``client.me()``, ``client.update_me()`` and ``client.change_password()``.
-
-    Example:
-        ```python
-        user = client.users.create_user("ann@example.org", client.users.generate_password())
-        client.users.update_user(user, display_name="Ann")
-        ```
     """
 
     def list_users(self) -> list[IvkUser]:
@@ -5278,7 +5272,8 @@ class Video(Face["AsyncVideo"]):
 
     Example:
         ```python
-        run.videos[0].save("lighthouse.mp4")
+        for video in run.videos:
+            video.save(video.name)
         ```
     """
 

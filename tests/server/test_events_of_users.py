@@ -124,7 +124,8 @@ async def test_the_place_in_the_queue_advances_with_other_users_items(
 ) -> None:
     del held
     await enqueue(ann, HOLD, runs=4)
-    run = await bob.run(*await enqueue(bob, ADD))
+    wf = await bob.workflow_repo.create_workflow(workflows.add())
+    run = await wf.start()
     with pytest.raises(TimeoutError, match=r"pending \(4 ahead\)"):
         await run.wait(1)
     places: list[int | None] = []

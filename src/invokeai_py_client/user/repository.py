@@ -74,12 +74,6 @@ class AsyncUserRepository(Resource):
 
     Only administrators can use these methods, except for ``generate_password()``. For your own account, see
     ``client.me()``, ``client.update_me()`` and ``client.change_password()``.
-
-    Example:
-        ```python
-        user = await client.users.create_user("ann@example.org", await client.users.generate_password())
-        await client.users.update_user(user, display_name="Ann")
-        ```
     """
 
     async def list_users(self) -> list[IvkUser]:

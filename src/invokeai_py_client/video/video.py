@@ -93,7 +93,8 @@ class AsyncVideo(GalleryFile):
 
     Example:
         ```python
-        await run.videos[0].save("lighthouse.mp4")
+        for video in run.videos:
+            await video.save(video.name)
         ```
     """
 
