@@ -29,7 +29,7 @@ from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.json_shape import shape_error
-from invokeai_py_client.transport.responses import error_of
+from invokeai_py_client.transport.responses import Response, error_of
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 RECORDS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "records.json").read_text())
@@ -79,8 +79,9 @@ def client_with_response(answer: Any) -> AsyncInvokeAIClient:
     """Return a client for which every request has the same response, if the transport accepts it."""
     client = AsyncInvokeAIClient.from_url(NOWHERE, max_retries=0)
 
-    async def exchange(method: str, path: str, **_: Any) -> tuple[bytes, str, str]:
-        return json.dumps(answer).encode(), "application/json", "id"
+    async def exchange(method: str, path: str, **_: Any) -> tuple[Response, dict[str, str]]:
+        where = {"method": method, "path": path, "request_id": "id"}
+        return Response(json.dumps(answer).encode(), "application/json"), where
 
     client.connection.http._exchange = exchange  # type: ignore[method-assign]
     return client
