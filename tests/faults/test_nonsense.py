@@ -121,7 +121,7 @@ CALLS: list[tuple[str, Callable[[AsyncInvokeAIClient], Any], type | tuple[type, 
 async def sent(client: AsyncInvokeAIClient) -> Any:
     from invokeai_py_client.run.enqueue import enqueue
 
-    enqueued = await enqueue(client.connection, "default", {"batch": {"batch_id": "b"}}, 1)
+    enqueued = await enqueue(client.connection, "default", {"prepend": False, "batch": {"batch_id": "b"}}, 1)
     assert all(isinstance(item_id, int) for item_id in enqueued.item_ids)
     return enqueued
 

@@ -613,7 +613,7 @@ async def test_S34_statistics_may_be_missing(fake: Fake) -> None:
 async def test_invalid_page_of_results(fake: Fake, answer: Any) -> None:
     server, client = fake
     server.answers[("GET", "/api/v1/images/")] = answer
-    with pytest.raises(NotInvokeAIError, match="expected a page of images"):
+    with pytest.raises(NotInvokeAIError, match="expected a page of records"):
         await client.image_repo.list_images()
 
 

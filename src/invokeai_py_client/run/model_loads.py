@@ -85,14 +85,18 @@ class ModelLoads:
         self._complete[queue_id] = as_object(data.get("queue_status")).get("in_progress") == known
 
     def _started(self, payload: Any) -> None:
-        item = self._items.get(as_object(payload).get("item_id", -1))
+        item = self._item_of(payload)
         if item is not None:
             item.node = payload
 
     def _ended(self, payload: Any) -> None:
-        item = self._items.get(as_object(payload).get("item_id", -1))
+        item = self._item_of(payload)
         if item is not None:
             item.node = _NO_NODE
+
+    def _item_of(self, payload: Any) -> _Item | None:
+        item_id = whole_number(as_object(payload).get("item_id"))
+        return None if item_id is None else self._items.get(item_id)
 
     def _forget(self, _: Any) -> None:
         self._items.clear()
