@@ -82,6 +82,8 @@ def reader(
             client.dnn_model_repo.delete_model(key)
         for workflow_id in after["workflows"] - before["workflows"]:
             client.workflow_repo.delete_workflow(workflow_id)
+        for key in client.server.state.keys():
+            client.server.state.delete(key)
 
 
 def made_on(client: InvokeAIClient) -> dict[str, set[str]]:
