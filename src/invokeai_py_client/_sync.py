@@ -4896,9 +4896,9 @@ class StateRepository(Face["AsyncStateRepository"]):
         """
         self._call(self._impl.set(key, value))
 
-    def keys(self) -> list[str]:
+    def list_keys(self) -> list[str]:
         """List the keys, sorted. For every user. InvokeAI 6.13+."""
-        return self._call(self._impl.keys())
+        return self._call(self._impl.list_keys())
 
     def delete(self, key: str) -> None:
         """Delete a value. Does nothing if the server has no such key. For every user. InvokeAI 6.13+."""

@@ -82,7 +82,7 @@ def reader(
             client.dnn_model_repo.delete_model(key)
         for workflow_id in after["workflows"] - before["workflows"]:
             client.workflow_repo.delete_workflow(workflow_id)
-        for key in client.server.state.keys():
+        for key in client.server.state.list_keys():
             client.server.state.delete(key)
 
 

@@ -394,12 +394,12 @@ async def test_values_kept_on_the_server(either: AsyncInvokeAIClient) -> None:
         assert await state.get("seed", 7) == 7
         await state.set("seed", {"last": [8, None, "ü"]})
         assert await state.get("seed") == {"last": [8, None, "ü"]}
-        assert await state.keys() == ["seed"]
+        assert await state.list_keys() == ["seed"]
         with pytest.raises(UsageError, match="expected JSON data"):
             await state.set("seed", object())
     finally:
         await state.delete("seed")
-    assert await state.keys() == []
+    assert await state.list_keys() == []
     await state.delete("seed")
 
 

@@ -67,7 +67,7 @@ class AsyncStateRepository(Resource):
             raise UsageError(f"value: {shown(value)} is not valid; expected JSON data ({error}).") from None
         await self.connection.part(AsyncClientStateApi).set_client_state(_QUEUE, key=_full(key), body=text)
 
-    async def keys(self) -> list[str]:
+    async def list_keys(self) -> list[str]:
         """List the keys, sorted. For every user. InvokeAI 6.13+."""
         found = await self.connection.part(AsyncClientStateApi).get_client_state_keys_by_prefix(
             _QUEUE, prefix=_PREFIX, expect=list
