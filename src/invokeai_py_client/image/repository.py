@@ -91,7 +91,8 @@ class AsyncImageRepository(Resource):
     async def find_image(self, image_name: ImageName) -> AsyncIvkImage | None:
         """Fetch an image's record, or return None if it is not on the server."""
         try:
-            return self._record(await self._api.get_image_dto(name_of(image_name)))
+            # The path takes an image in every form, and rejects what is not a name.
+            return self._record(await self._api.get_image_dto(cast("str", image_name)))
         except NotFoundError:
             return None
 
