@@ -33,6 +33,9 @@ VOLATILE: tuple[tuple[str, str], ...] = (
 )
 """Patterns of values that differ from run to run, and what takes their place in the comparison."""
 
+LOADING = re.compile(r"\S.*: loading \S.*")
+"""Lines that are never compared: whether a model is loaded depends on what the server did before."""
+
 MORE = re.compile(r"# (\d[\d,]*) more lines?")
 """The last shown line of a command may stand for a number of lines that are left out."""
 
@@ -62,6 +65,7 @@ def difference(shown: Sequence[str], output: str, varies: Sequence[str] = ()) ->
     for pattern in patterns:
         if any(map(pattern.fullmatch, expected)) and not any(map(pattern.fullmatch, printed)):
             return f"no printed line matches {pattern.pattern!r}"
+    patterns.append(LOADING)
     expected, printed = (
         [line for line in lines if not any(pattern.fullmatch(line) for pattern in patterns)]
         for lines in (expected, printed)
