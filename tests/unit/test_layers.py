@@ -61,7 +61,6 @@ UPWARD: dict[tuple[str, str], str] = {}
 # Private attributes of other objects, as "module: attribute", each with its reason. The libraries have no public API
 # for these operations on their sockets and sessions.
 PRIVATE: dict[tuple[str, str], str] = {
-    ("transport.http", "_RequestContextManager"): "the type of what aiohttp's request() returns",
     ("transport.http", "_retry_connection"): "aiohttp repeats requests by itself, without a way to say no",
     ("transport.socket", "_connect_websocket"): "the library's session follows redirects; ours does not",
     ("transport.socket", "_get_engineio_url"): "proxies do not know the scheme ws",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -443,7 +443,7 @@ class HttpTransport:
         request_id: str,
         headers: Mapping[str, str] | None = None,
         **options: Any,
-    ) -> aiohttp.client._RequestContextManager:  # pyright: ignore[reportPrivateUsage]
+    ) -> Awaitable[aiohttp.ClientResponse]:
         self.sent += 1
         sent_headers = Hidden(self._settings.request_headers()) | {
             "X-Request-ID": request_id,
