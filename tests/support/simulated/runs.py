@@ -48,6 +48,10 @@ def _output_of(node_type: str) -> dict[str, Any]:
     return schemas["IntegerOutput"]
 
 
+Executed = tuple[str, dict[str, Any], dict[str, Any]]
+"""The id of a node, the prepared node, and its output."""
+
+
 class Template:
     """A recorded text in which the ids of the run are replaced.
 
@@ -150,17 +154,10 @@ class Made:
 
     def session(self, item: Item) -> dict[str, Any]:
         """Return the session of a completed item."""
-        executed = self._executed(item)
-        return {
-            "execution_graph": {"nodes": {node["id"]: node for _, node, _ in executed}, "edges": []},
-            "executed_history": [node_id for node_id, _, _ in executed],
-            "results": {node["id"]: output for _, node, output in executed},
-            "prepared_source_mapping": {node["id"]: node_id for node_id, node, _ in executed},
-            "source_prepared_mapping": {node_id: [node["id"]] for node_id, node, _ in executed},
-        }
+        return session_of(self._executed(item))
 
-    def _executed(self, item: Item) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Return the id, the prepared node and the output of each node, in the order of their execution."""
+    def _executed(self, item: Item) -> list[Executed]:
+        """Return the nodes in the order of their execution."""
         nodes = item.batch.nodes(item.row)
         edges = [
             (edge["source"], edge["destination"]) for edge in item.batch.body["graph"].get("edges") or ()
@@ -198,6 +195,25 @@ class Made:
         if node["type"] == "add":
             found["value"] = node["a"] + node["b"]
         return {"output_meta": None, **found, "type": schema["properties"]["type"]["const"]}
+
+
+def session_of(executed: list[Executed]) -> dict[str, Any]:
+    """Return the session in which nodes were executed."""
+    prepared = {node["id"]: node_id for node_id, node, _ in executed}
+    return {
+        "execution_graph": {"nodes": {node["id"]: node for _, node, _ in executed}, "edges": []},
+        "executed": [*prepared, *prepared.values()],
+        "executed_history": [*prepared.values()],
+        "results": {node["id"]: output for _, node, output in executed},
+        "prepared_source_mapping": prepared,
+        "source_prepared_mapping": {node_id: [key] for key, node_id in prepared.items()},
+        "prepared_iteration_paths": {key: [] for key in prepared},
+        "ready_order": [],
+        "indegree": dict.fromkeys(prepared, 0),
+        "workflow_call_stack": [],
+        "workflow_call_history": [],
+        "max_workflow_call_depth": 4,
+    }
 
 
 def image_names(session: dict[str, Any]) -> list[str]:
