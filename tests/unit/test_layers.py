@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"client"},
     {"workflow"},
     {"recipes"},
+    {"pool"},
     {"sweep"},
     {"administration", "dnn_model", "queue", "display", "prompts", "user"},
     {"events"},
