@@ -132,7 +132,7 @@ async def test_sweep_that_nobody_waits_for_reads_its_results_later(wf: Any, simu
     sweep = await wf.sweep(seed=range(600), **MODEL)
     async with asyncio.timeout(60):
         while not sweep[599].done:
-            await sweep._tracker.change(60)
+            await sweep._execution._tracker.change(60)
     simulated.change()
     runs = await sweep.wait(progress=False)
     assert simulated.change()["whole items"] == 100  # the results of the latest 500 were kept
