@@ -38,7 +38,7 @@ _DEPENDS_ON_TIME = {"GET /api/v1/queue/default/status"}
 
 @dataclass
 class Heard:
-    """What a client sent and heard.
+    """The requests and events of a client.
 
     Attributes:
         requests: How often each kind of request was sent.
