@@ -110,3 +110,16 @@ async def test_full_queue_takes_a_part_and_prepended_items_are_next() -> None:
     assert first["item_ids"] == [2, 1]
     assert (second["enqueued"], second["requested"]) == (1, 2)
     assert following["item_id"] == 3
+
+
+async def test_connections_to_servers_with_the_same_nodes_share_one_schema(server: SimulatedServer) -> None:
+    async with (
+        SimulatedServer() as other,
+        AsyncInvokeAIClient.from_url(server.url) as first,
+        AsyncInvokeAIClient.from_url(other.url) as second,
+    ):
+        shared = await first.connection.schema()
+        assert await second.connection.schema() is shared
+        await other.change(version="6.14.3")
+        assert (await second.connection.schema(refresh=True)).version == "6.14.3"
+        assert (await first.connection.schema()).version == "6.14.2"
