@@ -4323,6 +4323,7 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
+        server: The name of the server, if the run belongs to a sweep over a pool of servers. Otherwise None.
 
     Example:
         ```python
@@ -4333,6 +4334,11 @@ class Run(Face["AsyncRun"]):
         run.images[0].save("lighthouse.png")
         ```
     """
+
+    @property
+    def server(self) -> str | None:
+        """The name of the server, if the run belongs to a sweep over a pool of servers. Otherwise None."""
+        return self._impl.server
 
     @property
     def item_id(self) -> int:
