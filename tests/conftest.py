@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -68,9 +69,13 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Print progress to the terminal immediately: the first run installs a server, which takes a minute."""
     manager: Any = pytestconfig.pluginmanager
     capture, reporter = manager.getplugin("capturemanager"), manager.getplugin("terminalreporter")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # a process of `pytest -n`, which has no reporter
 
     def tell(sentence: str) -> None:
         with capture.global_and_fixture_disabled():
+            if worker:
+                print(f"\n[server of {worker}] {sentence}", file=sys.stderr, flush=True)
+                return
             reporter.ensure_newline()
             reporter.write_line(f"[server] {sentence}")
 
