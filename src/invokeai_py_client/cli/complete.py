@@ -1,4 +1,4 @@
-"""Shell completion of names on the server: workflows, inputs, models, boards and presets.
+"""Shell completion of names on the server: workflows, inputs, models, boards and presets, and of pools.
 
 Completion waits for two seconds at most. It proposes nothing if the server does not respond.
 """
@@ -115,6 +115,34 @@ def complete_providers(
     )
 
 
+def complete_pools(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of the pools in the configuration file."""
+    from invokeai_py_client.errors import InvokeAIClientError
+    from invokeai_py_client.pool_settings import pool_names
+
+    del context, parameter
+    try:
+        return _items(incomplete, pool_names())
+    except InvokeAIClientError:
+        return []
+
+
+def complete_servers(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Propose the names of the profiles in the configuration file."""
+    from invokeai_py_client.config import read_profiles
+    from invokeai_py_client.errors import InvokeAIClientError
+
+    del context, parameter
+    try:
+        return _items(incomplete, sorted(read_profiles()))
+    except InvokeAIClientError:
+        return []
+
+
 def complete_packs(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -208,10 +236,7 @@ def _address(label: str, field_name: str) -> str:
 
 
 def _matching(context: click.Context, incomplete: str, names: Names) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client._text import printable
     from invokeai_py_client.errors import InvokeAIClientError
 
     try:
@@ -220,6 +245,15 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
             found = list(dict.fromkeys(names(client)))
     except InvokeAIClientError:
         return []
+    return _items(incomplete, found)
+
+
+def _items(incomplete: str, found: Iterable[str]) -> list[CompletionItem]:
+    """Return the names that begin with a text."""
+    from click.shell_completion import CompletionItem
+
+    from invokeai_py_client._text import printable
+
     # Shells print and insert names as they are, and read a line for each.
     safe = [name for name in found if printable(name) == name and len(name.splitlines()) <= 1]
     matching = [name for name in safe if name.casefold().startswith(incomplete.casefold())]
