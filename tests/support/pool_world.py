@@ -175,7 +175,7 @@ class World:
             assert len(here) <= LANES
         for request in range(len(self.requests)):
             able = self.able(request)
-            assert not able or able - self.pool.excluded or not self._waits(request), "nobody is left"
+            assert not able or able - self.pool.excluded or not self._waits(request), "no server is left"
 
     def _waits(self, request: int) -> bool:
         rows = {self._index(batch.chunk, row) for batch in self.batches.values() for row in batch.alive}

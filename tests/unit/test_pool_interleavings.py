@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pool_world import CANCELED, DONE, FAILED, World
 
-EXAMPLES = int(os.environ.get("POOL_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("POOL_EXAMPLES", "200"))
 SERVERS = "abc"
 OUTCOMES = (DONE, DONE, FAILED, CANCELED, None)
 

@@ -102,6 +102,8 @@ class Backlog:
                     f"Requests that a server can do: {sorted(key)} contains a number that no request has; "
                     f"expected numbers from 0 to {len(self.requests) - 1}."
                 )
+            if len(key) == len(self.requests):
+                return self._everything
             found = self._abilities[key] = Ability(key)
             for request in key:
                 self._limited[request].append(found)

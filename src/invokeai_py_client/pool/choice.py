@@ -16,7 +16,10 @@ LEAST_TO_MOVE = 2.0
 MOST_COMPARED = 100
 """The number of affinities without a server that are compared."""
 DEAR = 4.0
-"""The factor for both when all servers but one have loaded the models of an affinity that another one was at."""
+"""The factor for both when all servers but one have loaded the models of an affinity that another one was at.
+
+Then the runs must also be at least a chunk: the last differences between servers are not worth loading models.
+"""
 
 
 def choose(member: Member, roster: Roster, backlog: Backlog, now: float) -> tuple[int, int] | None:
@@ -72,7 +75,7 @@ def _short_of_servers(
     horizon = (member.runs + sum(runs.values())) / (own + sum(speeds.values()))
     least = LEAST_TO_MOVE if member.home in waiting else LEAST_EXCESS
     if roster.spare_loads <= 0:
-        least *= DEAR
+        least = max(least * DEAR, own * roster.seconds)
     found: list[tuple[tuple[float, ...], Hashable, int]] = []
     for affinity, left in waiting.items():
         excess = min(left, runs[affinity] - horizon * speeds[affinity])
@@ -82,7 +85,7 @@ def _short_of_servers(
             # With nothing better to do, a server stays where its models are loaded.
             order = 0 if needed and home else 1 if needed else 2
             able = backlog.able(backlog.first(member.ability, affinity))
-            found.append(((order, able, -excess), affinity, max(1, ceil(excess))))
+            found.append(((order, able, -excess), affinity, max(1, int(excess))))
     found.sort(key=lambda one: one[0])
     return [(affinity, share) for _, affinity, share in found]
 

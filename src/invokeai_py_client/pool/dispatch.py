@@ -40,9 +40,9 @@ class Dispatcher:
             grace: The number of seconds for which the chunks of a lost server are kept for it.
         """
         self._new_batch_id = new_batch_id
-        self._seconds, self._lanes = seconds, lanes
+        self._lanes = lanes
         self._backlog = Backlog(requests)
-        self._roster = Roster(self._backlog)
+        self._roster = Roster(self._backlog, seconds)
         self._results = Results(self._backlog, self._roster)
         self._placement = Placement(self._roster, self._results, grace)
 
@@ -180,7 +180,7 @@ class Dispatcher:
             left=member.ability.total,
             lanes=self._roster.present * self._lanes,
             rate=member.rate,
-            seconds=self._seconds,
+            seconds=self._roster.seconds,
             devices=member.devices,
         )
 

@@ -158,8 +158,10 @@ class Station:
 class Roster:
     """All servers, with counts that make each choice cheap."""
 
-    def __init__(self, backlog: Backlog) -> None:
+    def __init__(self, backlog: Backlog, seconds: float) -> None:
         self._backlog = backlog
+        self.seconds = seconds
+        """The wanted duration of a chunk."""
         self.members: dict[str, Member] = {}
         self.stations: dict[Hashable, Station] = {}
         self.present = 0
