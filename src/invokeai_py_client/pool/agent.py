@@ -145,6 +145,32 @@ class Agent:
                     found.append(Look(batch_id, place, status, node))
         return found
 
+    async def missing(self, inputs: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Return the images and videos of the reference server that this server does not have.
+
+        Args:
+            inputs: Their names on the reference server, by the key that names them: ``image_name``, ``video_name``.
+
+        Raises:
+            APIRequestError: The server cannot be reached.
+        """
+        wanted: dict[str, list[str]] = {}
+        for key, names in inputs.items():
+            known = self._uploads[key]
+            unknown = [name for name in names if name not in known]
+            if not unknown:
+                continue
+            if key == _IMAGE:
+                images = await self._connection.part(AsyncImageRepository).get_images(unknown)
+                there = {image.name for image in images}
+            else:
+                videos = await self._connection.part(AsyncVideoRepository).get_videos(unknown)
+                there = {video.name for video in videos}
+            known.update((name, name) for name in unknown if name in there)
+            if missing := [name for name in unknown if name not in there]:
+                wanted[key] = missing
+        return wanted
+
     async def upload(self, key: str, name: str, data: bytes) -> None:
         """Store an image or a video of the reference server on this server, for orders that name it.
 
@@ -174,7 +200,7 @@ class Agent:
         """
         try:
             with patiently():
-                wanted = await self._wanted(order)
+                wanted = await self.missing(order["inputs"])
                 if wanted:
                     return {"wanted": wanted}
                 body = await self._translated(order)
@@ -227,27 +253,6 @@ class Agent:
         if self._info is None or self._breaks != self._connection.hub.outages:
             self._info = await self._read_info()
         return self._info
-
-    async def _wanted(self, order: Order) -> dict[str, list[str]]:
-        """Return the images and videos of an order that the server does not have, by the key that names them."""
-        wanted: dict[str, list[str]] = {}
-        for key, names in order["inputs"].items():
-            known = self._uploads[key]
-            unknown = [name for name in names if name not in known]
-            if not unknown:
-                continue
-            if key == _IMAGE:
-                there = {
-                    one.name for one in await self._connection.part(AsyncImageRepository).get_images(unknown)
-                }
-            else:
-                there = {
-                    one.name for one in await self._connection.part(AsyncVideoRepository).get_videos(unknown)
-                }
-            known.update((name, name) for name in unknown if name in there)
-            if missing := [name for name in unknown if name not in there]:
-                wanted[key] = missing
-        return wanted
 
     async def _translated(self, order: Order) -> Mapping[str, Any]:
         """Return the request with this server's models, images and boards."""
@@ -306,7 +311,7 @@ class Agent:
             # A server that crashes cancels its runs, and so does an agent that stops. They are done again.
             if run.status.state is not JobStatus.CANCELLED or not (broken or work.stopped):
                 ended[place] = run
-        outcome["runs"] = {place: (run.item_id, work.ends[place]) for place, run in ended.items()}
+        outcome["runs"] = {place: (run.item_id, run.status, work.ends[place]) for place, run in ended.items()}
         if work.order["files"]:
             outcome["files"] = await self._files(ended)
         return outcome

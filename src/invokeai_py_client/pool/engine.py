@@ -43,7 +43,7 @@ class Engine(Protocol):
         ...
 
     async def ask(self, agent: str, question: str, *args: Any) -> Any:
-        """Call a method of an agent: ``describe``, ``healthy``, ``withdraw``, ``look`` or ``upload``.
+        """Call a method of an agent: ``describe``, ``healthy``, ``withdraw``, ``look``, ``missing`` or ``upload``.
 
         Raises:
             AgentLost: The agent has ended or does not respond.

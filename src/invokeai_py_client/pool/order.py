@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from invokeai_py_client.run.end import RunEnd
+from invokeai_py_client.run.status import RunStatus
 
 if TYPE_CHECKING:
     from invokeai_py_client.pool.chunk import Chunk
@@ -53,8 +54,8 @@ class Outcome(TypedDict, total=False):
     """What became of an order.
 
     Attributes:
-        runs: The queue item and the end of each run that has ended, by its place in the order. The others were not
-            done, or their outcome is unknown.
+        runs: The queue item, the status and the results of each run that has ended, by its place in the order. The
+            others were not done, or their outcome is unknown.
         files: The content of the images and videos that the runs made, by name.
         asked: Whether the server could be asked. If not, runs without an end may still be at work there.
         why: Why some runs were not done, as a sentence, or "".
@@ -62,7 +63,7 @@ class Outcome(TypedDict, total=False):
         wanted: The images and videos that the server does not have yet, by the key that names them. Nothing was sent.
     """
 
-    runs: dict[int, tuple[int, RunEnd]]
+    runs: dict[int, tuple[int, RunStatus, RunEnd]]
     files: dict[str, bytes]
     asked: bool
     why: str
