@@ -96,7 +96,7 @@ async def detect(servers: Sequence[Simulated], options: Namespace) -> dict[str, 
     found: dict[str, Any] = {"servers": len(servers)}
     async with AsyncInvokeAIPool([server.url for server in servers]) as pool:
         wf = await pool.create_workflow(add())
-        sweep = await wf.sweep(a=range(1_000_000))
+        sweep = await wf.sweep(a=range(100_000))
         waiting = asyncio.ensure_future(sweep.wait(progress=False))
         await until(lambda: all(server.busy for server in pool.servers))
         for server, change in ((servers[0], {"is_alive": False}), (servers[1], {"hangs": True})):
