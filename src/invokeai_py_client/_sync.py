@@ -3087,7 +3087,8 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
         """Return a pool from the configuration file, where ``ivk pool add`` writes it. This sends no request.
 
         Args:
-            name: The name: ``lab`` for ``[pools.lab]``.
+            name: The name: ``lab`` for ``[pools.lab]``. Or, as for ``ivk sweep --pool``, the address of a Dask
+                scheduler, or names of profiles and URLs, separated by commas.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
@@ -3107,13 +3108,14 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
     ) -> Self:
         """Return a pool of the servers that the workers of a Dask cluster have. This sends no request.
 
-        Start the workers with ``ivk pool join`` or with ``--preload invokeai_py_client.pool.dask_worker``. They may come
-        and go. Requires the extra ``invokeai-py-client[cluster]``.
+        Start the workers with ``ivk pool join``, or with ``--preload invokeai_py_client.pool.dask_worker``. They may
+        come and go. Requires the extra ``invokeai-py-client[cluster]``.
 
         Args:
             scheduler: The address of the scheduler (``"tls://head:8786"``), or a cluster object of ``distributed``,
                 ``dask-jobqueue`` or ``dask-kubernetes``.
-            security: The ``distributed.Security`` with the certificates for ``tls://``. Defaults to none.
+            security: The certificates for ``tls://``: a ``distributed.Security``, or the ``PoolSettings`` of a pool in
+                the configuration file. Defaults to none.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
 

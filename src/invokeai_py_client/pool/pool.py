@@ -20,7 +20,7 @@ from invokeai_py_client.pool.inputs import PoolInputs
 from invokeai_py_client.pool.outputs import KeptFolder
 from invokeai_py_client.pool.servers import PoolServer, Servers
 from invokeai_py_client.pool.view import View
-from invokeai_py_client.pool_settings import PoolSettings, pool_addresses, read_pool
+from invokeai_py_client.pool_settings import choose_pool, pool_addresses
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ class AsyncInvokeAIPool(AsyncObject):
         """Return a pool from the configuration file, where ``ivk pool add`` writes it. This sends no request.
 
         Args:
-            name: The name: ``lab`` for ``[pools.lab]``.
+            name: The name: ``lab`` for ``[pools.lab]``. Or, as for ``ivk sweep --pool``, the address of a Dask
+                scheduler, or names of profiles and URLs, separated by commas.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
@@ -107,7 +108,10 @@ class AsyncInvokeAIPool(AsyncObject):
         Raises:
             UsageError: The file has no such pool, or the pool is not valid.
         """
-        return cls._from_settings(read_pool(name), seconds, patience, keep_files)
+        settings = choose_pool(name)
+        if settings.scheduler is None:
+            return cls(settings.servers, seconds=seconds, patience=patience, keep_files=keep_files)
+        return cls.from_dask(settings.scheduler, security=settings, seconds=seconds, keep_files=keep_files)
 
     @classmethod
     def from_dask(
@@ -120,13 +124,14 @@ class AsyncInvokeAIPool(AsyncObject):
     ) -> Self:
         """Return a pool of the servers that the workers of a Dask cluster have. This sends no request.
 
-        Start the workers with ``ivk pool join`` or with ``--preload invokeai_py_client.pool.dask_worker``. They may
+        Start the workers with ``ivk pool join``, or with ``--preload invokeai_py_client.pool.dask_worker``. They may
         come and go. Requires the extra ``invokeai-py-client[cluster]``.
 
         Args:
             scheduler: The address of the scheduler (``"tls://head:8786"``), or a cluster object of ``distributed``,
                 ``dask-jobqueue`` or ``dask-kubernetes``.
-            security: The ``distributed.Security`` with the certificates for ``tls://``. Defaults to none.
+            security: The certificates for ``tls://``: a ``distributed.Security``, or the ``PoolSettings`` of a pool in
+                the configuration file. Defaults to none.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
 
@@ -339,14 +344,6 @@ class AsyncInvokeAIPool(AsyncObject):
         self._seconds = seconds
         self._keep_files = keep_files
         self._clients: dict[str, AsyncInvokeAIClient] = {}
-
-    @classmethod
-    def _from_settings(
-        cls, settings: PoolSettings, seconds: float, patience: float, keep_files: bool
-    ) -> Self:
-        if settings.scheduler is None:
-            return cls(settings.servers, seconds=seconds, patience=patience, keep_files=keep_files)
-        return cls.from_dask(settings.scheduler, security=settings, seconds=seconds, keep_files=keep_files)
 
     def _connection_to(self, name: str, patience: float | None = None) -> Connection:
         """Return a connection to a server, by the name of its profile or by its URL."""
