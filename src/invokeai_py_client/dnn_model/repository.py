@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._partial import is_hopeless, partial_failure
 from invokeai_py_client.api.model_relationships import AsyncModelRelationshipsApi
 from invokeai_py_client.api.models import AsyncModelsApi
@@ -175,7 +175,7 @@ class AsyncDnnModelRepository(Resource):
         Raises:
             ServerTooOldError: The server is older.
         """
-        refuse_empty(hash=hash)
+        require("the hash of a model, such as 'blake3:1f27...'", hash=hash)
         try:
             return IvkDnnModel.from_api_response(await self._api.get_model_records_by_hash(hash=hash))
         except ServerTooOldError:
@@ -193,7 +193,7 @@ class AsyncDnnModelRepository(Resource):
             base: The architecture.
             type: The type: ``main``, ``lora``...
         """
-        refuse_empty(name=name, base=base, type=type)
+        require("the name, the architecture and the type of a model", name=name, base=base, type=type)
         word = str(BaseModelEnum.parse(base))
         try:
             record = await self._api.get_model_records_by_attrs(name=name, base=word, type=str(type))
@@ -361,7 +361,8 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: No starter model has this name, or several do.
             ModelInstallStartError: The server did not start an installation.
         """
-        refuse_empty(name=name, access_token=access_token)
+        require("the name or source of a starter model", name=name)
+        refuse_empty(access_token=access_token)
         model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
         return await self._install_starters([model], access_token)
 
@@ -395,7 +396,8 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: No bundle has this name.
             ModelInstallStartError: The server did not start an installation. Those before it continue.
         """
-        refuse_empty(name=name, access_token=access_token)
+        require("the name or id of a starter bundle", name=name)
+        refuse_empty(access_token=access_token)
         chosen = name if isinstance(name, StarterBundle) else bundle(await self.list_starter_bundles(), name)
         return await self._install_starters(chosen.models, access_token)
 
@@ -718,6 +720,11 @@ class AsyncDnnModelRepository(Resource):
             await self._api.delete_model_image(key)
         except NotFoundError:
             return False
+        except ServerError:
+            # The response of older servers if there is no picture (6.0.2).
+            if (await self._api.get_model_record(key)).get("cover_image"):
+                raise
+            return False
         return True
 
     # ------------------------------------------------------------------ relationships
@@ -779,7 +786,7 @@ class AsyncDnnModelRepository(Resource):
             UsageError: The path is empty, or starts with ``~`` and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
-        refuse_empty(scan_path=scan_path)
+        require("a folder on the server's machine", scan_path=scan_path)
         response = await self._api.scan_for_models(
             scan_path=server_path(scan_path), timeout=_LONG, expect=list
         )
@@ -823,7 +830,7 @@ class AsyncDnnModelRepository(Resource):
         wanted = list(
             dict.fromkeys(one.path if isinstance(one, OrphanedModel) else os.fspath(one) for one in several)
         )
-        refuse_empty(paths=wanted)
+        require("one or more paths that list_orphaned() returns", paths=wanted)
         known = {one.path for one in await self.list_orphaned()}
         for path in wanted:
             if path not in known:
@@ -870,7 +877,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
-        refuse_empty(token=token)
+        require("a token of Hugging Face", token=token)
         return str(await self._api.do_hf_login(token=token))
 
     async def hf_logout(self) -> str:
@@ -908,7 +915,7 @@ class AsyncDnnModelRepository(Resource):
             several: list[Any] = [models]  # a record, although records are iterable
         else:
             several = list(models)
-        refuse_empty(models=several)
+        require("one or more models, by their names or keys", models=several)
         found = [MODELS.pick(MODELS.text(model), known) for model in several]
         return list({model.key: model for model in found}.values())
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._names import ExactId
 from invokeai_py_client.api.board_images import AsyncBoardImagesApi
 from invokeai_py_client.api.images import AsyncImagesApi
@@ -565,7 +565,7 @@ class AsyncImageRepository(Resource):
         from invokeai_py_client.files.names import needs_records
         from invokeai_py_client.image.download import download_all
 
-        refuse_empty(template=template)
+        require("names for the files, such as '{image}'", template=template)
         given = file_list(image_names)
         names = name_list(given)
         for name in names:

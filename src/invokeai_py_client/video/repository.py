@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._partial import partial_failure
 from invokeai_py_client.api.videos import AsyncVideosApi
 from invokeai_py_client.connection import Resource
@@ -520,7 +520,7 @@ class AsyncVideoRepository(Resource):
         from invokeai_py_client.files.names import needs_records
         from invokeai_py_client.image.download import download_all
 
-        refuse_empty(template=template)
+        require("names for the files, such as '{video}'", template=template)
         given = file_list(video_names, "video")
         names = name_list(given, "video")
         for name in names:
