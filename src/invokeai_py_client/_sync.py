@@ -605,6 +605,9 @@ class CacheOff(Face["AsyncCacheOff"]):
 class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     """The models on a server. Nothing is cached: every call sends a request.
 
+    On servers with user accounts, any signed-in user may list and find models, and call ``list_missing()``,
+    ``get_picture()`` and ``related_to()``. All other methods are for administrators.
+
     Example:
         ```python
         job = client.models.install_model("models/watercolor.safetensors")
@@ -1304,7 +1307,8 @@ class GalleryRepository(Face["AsyncGalleryRepository"]):
     ) -> Iterator[IvkGalleryItem]:
         """Iterate over images and videos, requesting pages as needed. The arguments are those of ``list_items()``.
 
-        No item is yielded twice, even if items are created or deleted during the iteration.
+        No item is yielded twice, even if items are created or deleted during the iteration. Any signed-in user may call
+        this (InvokeAI 6.14+).
         """
         return self._iterate(
             self._impl.iter_items(
@@ -6860,7 +6864,11 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
-    """The workflows on a server."""
+    """The workflows on a server.
+
+    On servers with user accounts, any signed-in user may call all methods, for their own workflows, those that others
+    share, and those that come with the server. Administrators may call them for all workflows.
+    """
 
     def __init__(self, client: InvokeAIClient | Connection) -> None:
         """Create a repository. Clients create theirs themselves, so this is rarely needed.

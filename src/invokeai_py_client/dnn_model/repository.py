@@ -32,7 +32,13 @@ from invokeai_py_client.dnn_model.start import (
     start,
     start_each,
 )
-from invokeai_py_client.dnn_model.starters import bundle, installed_starter, starter, starter_config
+from invokeai_py_client.dnn_model.starters import (
+    bundle,
+    installed_starter,
+    starter,
+    starter_bundles,
+    starter_config,
+)
 from invokeai_py_client.errors import (
     APIRequestError,
     BadRequestError,
@@ -77,6 +83,9 @@ _GONE = "model not found"
 
 class AsyncDnnModelRepository(Resource):
     """The models on a server. Nothing is cached: every call sends a request.
+
+    On servers with user accounts, any signed-in user may list and find models, and call ``list_missing()``,
+    ``get_picture()`` and ``related_to()``. All other methods are for administrators.
 
     Example:
         ```python
@@ -372,10 +381,7 @@ class AsyncDnnModelRepository(Resource):
         Only administrators may call this.
         """
         response = await self._api.get_starter_models(expect={"starter_bundles": dict})
-        return [
-            StarterBundle.from_api_response({**bundle, "id": id})
-            for id, bundle in response["starter_bundles"].items()
-        ]
+        return starter_bundles(response["starter_bundles"])
 
     async def install_starter_bundle(
         self, name: str | StarterBundle, *, access_token: str | None = None
