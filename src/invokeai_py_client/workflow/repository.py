@@ -52,7 +52,11 @@ _CATEGORY_VALUES = "at least one value, such as 'user' or 'default'"
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
-    """The workflows on a server."""
+    """The workflows on a server.
+
+    On servers with user accounts, any signed-in user may call all methods, for their own workflows, those that others
+    share, and those that come with the server. Administrators may call them for all workflows.
+    """
 
     async def create_workflow(
         self,
