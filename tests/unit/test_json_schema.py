@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,6 +72,15 @@ def documents(source: str) -> list[Mapping[str, Any]]:
     return [workflow(kind, {"node": (kind, {})}, []) for kind in NODES]
 
 
+@cache
+def check(part: str) -> None:
+    """Check a part of a schema, as JSON, and its default. Equal parts are checked once."""
+    schema = json.loads(part)
+    Draft202012Validator.check_schema(schema)
+    if "default" in schema:
+        Draft202012Validator(schema).validate(schema["default"])
+
+
 def has_null(data: Any) -> bool:
     if isinstance(data, Mapping):
         return any(map(has_null, data.values()))
@@ -84,21 +94,16 @@ def has_null(data: Any) -> bool:
 def test_schemas_are_valid_and_so_are_their_defaults(source: str) -> None:
     found = documents(source)
     assert len(found) >= {"goldens": 95, "examples": 6, "nodes": 300}[source]
-    parts: dict[str, Any] = {}
     for document in found:
         for everything in (False, True):
             schema = schema_of(document, everything=everything)
-            # Equal parts are checked once: some recorded workflows have hundreds of nodes.
-            parts |= {json.dumps(part): part for part in schema["properties"].values()}
             Draft202012Validator.check_schema({**schema, "properties": {}})
+            for part in schema["properties"].values():
+                check(json.dumps(part))
             assert not has_null(schema)
             assert "$ref" not in json.dumps(schema)
             assert all(map(KEY.fullmatch, schema["properties"]))
             assert set(schema.get("required", ())) <= schema["properties"].keys()
-    for part in parts.values():
-        Draft202012Validator.check_schema(part)
-        if "default" in part:
-            Draft202012Validator(part).validate(part["default"])
 
 
 @pytest.mark.parametrize("case", recipes.CASES, ids=lambda case: case.id)
@@ -107,11 +112,10 @@ def test_schemas_of_recipes_are_valid_and_sound(case: recipes.Case) -> None:
     inputs = InputSet(case.load(reference_schema()), reference_schema())
     for everything in (False, True):
         schema = json_schema(case.id, "", inputs, everything=everything)
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema({**schema, "properties": {}})
         assert all(map(KEY.fullmatch, schema["properties"]))
         for key, part in schema["properties"].items():
-            if "default" in part:
-                Draft202012Validator(part).validate(part["default"])
+            check(json.dumps(part))
             inputs.find_settable(key).check(value_for(part, random))
 
 
