@@ -186,11 +186,11 @@ async def test_original_request_arrives_after_the_retry(proxy: Proxy, queue: Inv
     async with AsyncInvokeAIClient.from_url(proxy.url) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         client.settings.timeout = 1.0
-        proxy.rule("POST", ENQUEUE, script(delay(3.0)))
+        proxy.rule("POST", ENQUEUE, script(delay(5.0)))
         with removed:
             run = await wf.start()
             assert batches(queue) == [(run.item_id, run.batch_id)]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await removed.event.wait()
                 await asyncio.gather(*client.connection.part(LiveRuns)._guarding)
         assert batches(queue) == [(run.item_id, run.batch_id)]
