@@ -267,6 +267,8 @@ if TYPE_CHECKING:
         Schema,
     )
     from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.server.local_servers import LocalServers
+    from invokeai_py_client.server.memory import ServerMemory
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
@@ -308,8 +310,8 @@ __all__ = [
     "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset",
     "IvkSystemPrompt", "IvkUser", "IvkVideo", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted",
     "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
-    "LocalServerError", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats", "ModelEvent",
-    "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
+    "LocalServerError", "LocalServers", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats",
+    "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
     "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError",
     "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed", "ModelInstallProgress",
     "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
@@ -322,13 +324,14 @@ __all__ = [
     "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run",
     "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
     "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
-    "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session", "SessionEvent", "StartError",
-    "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan",
-    "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError",
-    "UnprocessableError", "UsageError", "UserRepository", "Video", "VideoRepository", "WorkflowAccessRevoked",
-    "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError",
-    "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository",
-    "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
+    "ServerMemory", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session",
+    "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
+    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
+    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "Video", "VideoRepository",
+    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
+    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
+    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
+    "reference_schema",
 ]
 # fmt: on
 
@@ -431,6 +434,8 @@ _NAMES = {
     "schema.reference": "reference_schema",
     "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate Schema",
     "server.local": "LocalServer",
+    "server.local_servers": "LocalServers",
+    "server.memory": "ServerMemory",
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",
