@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Image,
         ImageRepository,
         InvokeAIClient,
+        InvokeAIPool,
         JobHandle,
         ModelInstJobHandle,
         NodeRepository,
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
         NotInvokeAIError,
         NotReadyError,
         PermissionDeniedError,
+        PoolError,
         PythonNotFoundError,
         QuickTaskError,
         RequestTimeoutError,
@@ -233,6 +235,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.video import IvkVideo
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
+    from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+    from invokeai_py_client.pool.servers import PoolServer, ServerState
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
@@ -288,50 +292,53 @@ if TYPE_CHECKING:
 __all__ = [
     "APIRequestError", "AmbiguousInputError", "Api", "AsyncApi", "AsyncBoardHandle", "AsyncBoardRepository",
     "AsyncCacheOff", "AsyncDnnModelRepository", "AsyncDownload", "AsyncGalleryRepository", "AsyncImage",
-    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncIvkImage", "AsyncIvkVideo",
-    "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncNodeRepository", "AsyncPresetRepository",
-    "AsyncPromptRepository", "AsyncQueueHandle", "AsyncQueueRepository", "AsyncQuickClient", "AsyncRun",
-    "AsyncServerRepository", "AsyncSession", "AsyncStateRepository", "AsyncSweep", "AsyncUserRepository",
-    "AsyncVideo", "AsyncVideoRepository", "AsyncWorkflowHandle", "AsyncWorkflowRepository", "AuthenticationError",
-    "BadRequestError", "BaseModelEnum", "BatchEnqueued", "BatchStatus", "Board", "BoardHandle", "BoardRepository",
-    "BoardVisibility", "BulkDownloadCompleted", "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted",
-    "CacheOff", "CalledResults", "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError",
-    "Connection", "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus",
-    "DnnModelRepository", "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
-    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult", "EnqueueUnknownError",
-    "EventsConnected", "ExpandedPrompt", "FieldType", "FileOptions", "FontFace", "FormFile", "FoundModel",
-    "GalleryRepository", "GeneralEvent", "HFLoginStatus", "HuggingFaceModels", "Image", "ImageCategory",
-    "ImageMetadata", "ImageMoveStatus", "ImageOrigin", "ImageRepository", "InputError", "InputSet", "InputTemplate",
-    "InputValueError", "InstallCancelled", "InstallCompleted", "InstallDownloaded", "InstallDownloading",
-    "InstallError", "InstallEvent", "InstallFailed", "InstallFile", "InstallPaused", "InstallStarted",
-    "InstallStatus", "InvocationCacheStatus", "InvocationEvent", "InvokeAIClient", "InvokeAIClientError",
-    "ItemsCanceled", "ItemsEvent", "ItemsRetried", "IvkAuthStatus", "IvkBoard", "IvkDevice", "IvkDnnModel",
-    "IvkField", "IvkFont", "IvkGalleryDay", "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage",
-    "IvkJob", "IvkModel", "IvkNodePack", "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset",
-    "IvkSystemPrompt", "IvkUser", "IvkVideo", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted",
-    "LLMTaskEvent", "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
-    "LocalServerError", "LocalServers", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats",
-    "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo", "ModelInstallCanceled",
-    "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded", "ModelInstallError",
-    "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed", "ModelInstallProgress",
-    "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent",
-    "ModelLoadStarted", "ModelLoaded", "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage",
-    "NamedVideo", "NodeCompleted", "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository",
-    "NodeStarted", "NodeTemplate", "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel",
-    "OtherEvent", "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError",
-    "PresetRepository", "Preview", "Problem", "ProcessorStatus", "PromptRepository", "PruneResult",
-    "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository", "QueueStatus",
-    "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response", "Results", "Row", "Run",
-    "RunCanceledError", "RunError", "RunEvent", "RunFailedError", "RunNotFinishedError", "RunStatus",
-    "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress", "ServerError", "ServerEvent",
-    "ServerMemory", "ServerRepository", "ServerTooOldError", "ServerUnreachableError", "Session",
-    "SessionEvent", "StartError", "StarterBundle", "StarterModel", "StateRepository", "StatusChanged", "StreamOptions",
-    "Sweep", "SweepPlan", "TransferError", "TransferProgress", "UnknownInputError", "UnknownNameError",
-    "UnknownNodeError", "UnprocessableError", "UsageError", "UserRepository", "Video", "VideoRepository",
-    "WorkflowAccessRevoked", "WorkflowCreated", "WorkflowDefinition", "WorkflowDeleted", "WorkflowError",
-    "WorkflowFormatError", "WorkflowHandle", "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput",
-    "WorkflowRepository", "WorkflowSubmission", "WorkflowUpdated", "__version__", "find_problems", "load_workflow",
-    "reference_schema",
+    "AsyncImageMetadata", "AsyncImageRepository", "AsyncInvokeAIClient", "AsyncInvokeAIPool", "AsyncIvkImage",
+    "AsyncIvkVideo", "AsyncJobHandle", "AsyncModelInstJobHandle", "AsyncNodeRepository",
+    "AsyncPresetRepository", "AsyncPromptRepository", "AsyncQueueHandle", "AsyncQueueRepository",
+    "AsyncQuickClient", "AsyncRun", "AsyncServerRepository", "AsyncSession", "AsyncStateRepository",
+    "AsyncSweep", "AsyncUserRepository", "AsyncVideo", "AsyncVideoRepository", "AsyncWorkflowHandle",
+    "AsyncWorkflowRepository", "AuthenticationError", "BadRequestError", "BaseModelEnum", "BatchEnqueued",
+    "BatchStatus", "Board", "BoardHandle", "BoardRepository", "BoardVisibility", "BulkDownloadCompleted",
+    "BulkDownloadEvent", "BulkDownloadFailed", "BulkDownloadStarted", "CacheOff", "CalledResults",
+    "CancelAllExceptCurrentResult", "CertificateError", "ClearResult", "ConflictError", "Connection",
+    "ConnectionLostError", "ConnectionSettings", "Credentials", "DestinationStatus", "DnnModelRepository",
+    "Download", "DownloadCanceled", "DownloadCompleted", "DownloadEvent", "DownloadFailed",
+    "DownloadProgress", "DownloadStarted", "DynamicPrompts", "EnqueueError", "EnqueueResult",
+    "EnqueueUnknownError", "EventsConnected", "ExpandedPrompt", "FieldType", "FileOptions", "FontFace",
+    "FormFile", "FoundModel", "GalleryRepository", "GeneralEvent", "HFLoginStatus", "HuggingFaceModels",
+    "Image", "ImageCategory", "ImageMetadata", "ImageMoveStatus", "ImageOrigin", "ImageRepository",
+    "InputError", "InputSet", "InputTemplate", "InputValueError", "InstallCancelled", "InstallCompleted",
+    "InstallDownloaded", "InstallDownloading", "InstallError", "InstallEvent", "InstallFailed", "InstallFile",
+    "InstallPaused", "InstallStarted", "InstallStatus", "InvocationCacheStatus", "InvocationEvent",
+    "InvokeAIClient", "InvokeAIClientError", "InvokeAIPool", "ItemsCanceled", "ItemsEvent", "ItemsRetried",
+    "IvkAuthStatus", "IvkBoard", "IvkDevice", "IvkDnnModel", "IvkField", "IvkFont", "IvkGalleryDay",
+    "IvkGalleryImage", "IvkGalleryItem", "IvkGalleryVideo", "IvkImage", "IvkJob", "IvkModel", "IvkNodePack",
+    "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset", "IvkSystemPrompt", "IvkUser",
+    "IvkVideo", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent",
+    "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
+    "LocalServerError", "LocalServers", "LogLevel", "MaintenanceError", "MethodNotAllowedError",
+    "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle",
+    "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
+    "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
+    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
+    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded",
+    "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NamedVideo", "NodeCompleted",
+    "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
+    "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent",
+    "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "PoolError",
+    "PoolServer", "PresetRepository", "Preview", "Problem", "ProcessorStatus", "PromptRepository",
+    "PruneResult", "PythonNotFoundError", "QueueCleared", "QueueEvent", "QueueHandle", "QueueRepository",
+    "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response",
+    "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
+    "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
+    "ServerError", "ServerEvent", "ServerMemory", "ServerRepository", "ServerState", "ServerTooOldError",
+    "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel",
+    "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan", "TransferError",
+    "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
+    "UsageError", "UserRepository", "Video", "VideoRepository", "WorkflowAccessRevoked", "WorkflowCreated",
+    "WorkflowDefinition", "WorkflowDeleted", "WorkflowError", "WorkflowFormatError", "WorkflowHandle",
+    "WorkflowInput", "WorkflowNotFoundError", "WorkflowOutput", "WorkflowRepository", "WorkflowSubmission",
+    "WorkflowUpdated", "__version__", "find_problems", "load_workflow", "reference_schema",
 ]
 # fmt: on
 
@@ -341,8 +348,8 @@ _NAMES = {
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
         BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository
-        InvokeAIClient JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle
-        QueueRepository QuickClient Run ServerRepository Session StateRepository Sweep UserRepository Video
+        InvokeAIClient InvokeAIPool JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository
+        QueueHandle QueueRepository QuickClient Run ServerRepository Session StateRepository Sweep UserRepository Video
         VideoRepository WorkflowHandle WorkflowRepository
     """,
     "administration.cache": "AsyncCacheOff",
@@ -370,7 +377,7 @@ _NAMES = {
         InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
         ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
-        NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
+        NotReadyError PermissionDeniedError PoolError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
         ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
@@ -418,6 +425,8 @@ _NAMES = {
     "models.user": "IvkAuthStatus IvkUser",
     "models.video": "IvkVideo",
     "models.workflow": "IvkWorkflowRecord",
+    "pool.pool": "AsyncInvokeAIPool",
+    "pool.servers": "PoolServer ServerState",
     "presets.repository": "AsyncPresetRepository",
     "prompts.repository": "AsyncPromptRepository",
     "queue.handle": "AsyncQueueHandle",

@@ -11,6 +11,7 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.local_pool import check_is_down, down, up
 from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit
+from invokeai_py_client.cli.pool_servers import check, ls
 
 
 @click.group(cls=IvkGroup)
@@ -23,6 +24,8 @@ def pool() -> None:
 
 pool.add_command(up)
 pool.add_command(down)
+pool.add_command(ls)
+pool.add_command(check)
 
 _FILE = UserPath(dir_okay=False)
 

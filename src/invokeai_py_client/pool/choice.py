@@ -9,7 +9,12 @@ from invokeai_py_client.pool.backlog import Backlog
 from invokeai_py_client.pool.roster import Member, Roster
 
 LEAST_EXCESS = 1.0
-"""The number of runs that the servers at an affinity must be short of, so that another one loads its models."""
+"""The number of runs that the servers at an affinity must be short of, so that an idle one loads its models."""
+LEAST_TO_MOVE = 2.0
+"""The same for a server that could go on where it is."""
+
+DEAR = 2.0
+"""The factor for both when all servers but one have loaded the models of an affinity that another one was at."""
 
 
 def choose(member: Member, roster: Roster, backlog: Backlog, now: float) -> tuple[int, int] | None:
@@ -28,6 +33,8 @@ def choose(member: Member, roster: Roster, backlog: Backlog, now: float) -> tupl
     for _, affinity, share in ranked:
         found = _request(member, affinity, roster, backlog, now)
         if found is not None:
+            if roster.is_served(affinity, found, without=member) and affinity != member.home:
+                roster.spare_loads -= 1
             roster.settle(member, affinity, share)
             return found, waiting[affinity] if share is None else share
     return None
@@ -39,23 +46,24 @@ def _ranked(
     """Return the affinities that a server could go to, the best first, with the number of runs it should take."""
     waiting = member.ability.waiting
     own = roster.pace(member, now)
-    there = member.station is not None
-    speeds = {
-        affinity: roster.speed(affinity) - (own if there and affinity == member.home else 0.0)
-        for affinity in waiting
-    }
+    at_home = member.station is not None and member.home in waiting
+    speeds = {affinity: roster.speed(affinity) for affinity in waiting}
+    if at_home:
+        speeds[member.home] = max(speeds[member.home] - own, 0.0)
     horizon = member.ability.total / (own + sum(speeds.values()))
+    dear = 1.0 if roster.spare_loads > 0 else DEAR
+    least = dear * (LEAST_TO_MOVE if member.home in waiting else LEAST_EXCESS)
     found: list[tuple[tuple[float, ...], Hashable, int | None]] = []
     for affinity, left in waiting.items():
-        home = affinity == member.home
-        alone = not roster.is_served(affinity, backlog.first(member.ability, affinity), without=member)
+        request = backlog.first(member.ability, affinity)
+        alone = not roster.is_served(affinity, request, without=member)
         excess = left if alone else left - horizon * speeds[affinity]
-        if alone or excess >= LEAST_EXCESS or home:
-            able = backlog.able(backlog.first(member.ability, affinity))
-            first = home and (alone or excess >= LEAST_EXCESS)
+        home = affinity == member.home
+        needed = alone or excess >= (LEAST_EXCESS if home else least)
+        if needed or home:
             # With nothing better to do, it stays where its models are loaded.
-            last = home and not first
-            rank = (float(last), float(not first), float(not alone), float(able), -excess)
+            order = 0 if needed and home else 1 if needed else 2
+            rank = (order, not alone, backlog.able(request), -excess)
             found.append((rank, affinity, None if alone else max(1, ceil(excess))))
     found.sort(key=lambda one: one[0])
     return found

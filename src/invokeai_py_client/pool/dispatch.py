@@ -9,6 +9,7 @@ from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.pool.backlog import CLOSED, Backlog
 from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
+from invokeai_py_client.pool.placement import Placement
 from invokeai_py_client.pool.results import Results
 from invokeai_py_client.pool.roster import EXCLUDED, Member, Roster
 from invokeai_py_client.run.batch_ids import new_batch_id
@@ -39,17 +40,11 @@ class Dispatcher:
             grace: The number of seconds for which the chunks of a lost server are kept for it.
         """
         self._new_batch_id = new_batch_id
-        self._seconds, self._lanes, self._grace = seconds, lanes, grace
+        self._seconds, self._lanes = seconds, lanes
         self._backlog = Backlog(requests)
         self._roster = Roster(self._backlog)
         self._results = Results(self._backlog, self._roster)
-        self._owner: dict[str, Member] = {}
-        self._late: dict[str, tuple[Member, Chunk]] = {}
-        self._ready: dict[Member, None] = {}
-        self._idle: dict[Member, None] = {}
-        self._away: dict[Member, None] = {}
-        self._resting: dict[Member, None] = {}
-        self._busy = 0
+        self._placement = Placement(self._roster, self._results, grace)
 
     # --- what is to be done
 
@@ -85,7 +80,7 @@ class Dispatcher:
             for row in rows:
                 self._backlog.assign(chunk.request, row, chunk.batch_id)
             if rows:
-                self._hold(member, chunk, now)
+                self._placement.hold(member, chunk, now)
         self._roster.changed = True
 
     # --- servers
@@ -102,13 +97,7 @@ class Dispatcher:
         member = self._roster.member(server)
         member.ability = self._backlog.ability(fits)
         member.devices = devices
-        member.present, member.until = True, None
-        member.resting, member.rests = None, 0
-        self._away.pop(member, None)
-        self._resting.pop(member, None)
-        if not member.work:
-            self._idle[member] = None
-        self._change(member)
+        self._placement.enter(member)
 
     def leave(self, server: str, now: float, *, orderly: bool = False) -> None:
         """Note that a server takes no part any more.
@@ -118,14 +107,7 @@ class Dispatcher:
             now: The time.
             orderly: Whether it stopped its chunks before. They are then given to others at once.
         """
-        member = self._roster.member(server)
-        member.present = False
-        self._idle.pop(member, None)
-        for batch_id in list(member.work):
-            self._hold(member, self._end(member, batch_id), now)
-        if orderly:
-            self._give_away(member, disown=False)
-        self._change(member)
+        self._placement.exit(self._roster.member(server), now, orderly=orderly)
 
     def disowned(self, server: str) -> list[str]:
         """Return the batches that were given to others while a server could not be asked.
@@ -144,25 +126,10 @@ class Dispatcher:
 
     def orders(self, now: float) -> list[Chunk]:
         """Return the chunks to start now, each once."""
-        self._expire(now)
-        found = self._order(self._candidates(), now)
-        if not found and not self._busy and self._backlog.open:
+        self._placement.expire(now)
+        found = self._order(self._placement.candidates(), now)
+        if not found and not self._placement.busy and self._backlog.open:
             found = self._order(list(self._roster.members.values()), now)
-        return found
-
-    def _candidates(self) -> list[Member]:
-        """Return the servers for which something may have changed."""
-        if self._roster.changed:
-            found = list(self._roster.members.values())
-        else:
-            found = list(self._ready)
-            if self._idle:
-                # One of those that had nothing to do, in turn: the others may have become slower.
-                member = next(iter(self._idle))
-                self._idle[member] = self._idle.pop(member)
-                found.append(member)
-        self._roster.changed = False
-        self._ready.clear()
         return found
 
     def _order(self, members: Sequence[Member], now: float) -> list[Chunk]:
@@ -172,7 +139,7 @@ class Dispatcher:
                 if member.present and member.resting is None and len(member.work) == depth:
                     chunk = self._next(member, now)
                     if chunk is not None:
-                        self._start(member, chunk, now)
+                        self._placement.start(member, chunk, now)
                         found.append(chunk)
         return found
 
@@ -194,13 +161,16 @@ class Dispatcher:
             if not rows:
                 return self._next(member, now)
             return Chunk(batch_id, member.name, request, rows)
+        trial = member.trial
+        if trial is not None and trial <= 0:
+            return None
         found = choose(member, self._roster, self._backlog, now)
         if found is None:
             return None
         request, limit = found
         batch_id = self._new_batch_id()
         size = min(limit, self._size(member))
-        rows = self._backlog.take(request, max(size, min(limit, member.devices)), batch_id)
+        rows = self._backlog.take(request, size if trial is None else min(size, trial), batch_id)
         if member.share is not None:
             member.share = max(0, member.share - len(rows))
         return Chunk(batch_id, member.name, request, rows)
@@ -230,35 +200,13 @@ class Dispatcher:
             KeyError: If no chunk with this batch was ordered.
         """
         final = {row: state for row, state in states.items() if state.is_final}
-        member = self._owner.get(batch_id)
-        if member is None:
-            member, chunk = self._late[batch_id]
-            final = {row: state for row, state in final.items() if state is JobStatus.COMPLETED}
-            missing: list[int] = []
-        else:
-            if batch_id in member.work:
-                chunk = self._end(member, batch_id)
-                completed = sum(state is JobStatus.COMPLETED for state in final.values())
-                member.measure(now, completed, len(final))
-                if final:
-                    member.rests = 0
-                elif asked and member.present:
-                    member.rest(now)
-                    self._resting[member] = None
-            else:
-                chunk = member.held.pop(batch_id)
-            del self._owner[batch_id]
-            missing = [row for row in chunk.rows if row not in final]
-        if missing and not asked:
-            member.disowned[batch_id] = chunk
-            self._late[batch_id] = member, chunk
-        if not asked:
-            self._silence(member, now)
+        member, chunk, late = self._placement.returned(batch_id, final, now, asked=asked)
         for row, state in final.items():
-            self._results.resolve(member, chunk, row, state)
-        for row in reversed(missing):
-            self._results.give_back(member, chunk, row, counted=asked)
-        self._ready[member] = None
+            if not late or state is JobStatus.COMPLETED:
+                self._results.resolve(member, chunk, row, state)
+        for row in () if late else reversed(chunk.rows):
+            if row not in final:
+                self._results.give_back(member, chunk, row, counted=asked)
         self._roster.update(member)
         if self._roster.changed:
             self._results.settle_alone()
@@ -280,7 +228,7 @@ class Dispatcher:
             self._backlog.close(index)
         closed += self._results.close_aside()
         for member in self._roster.members.values():
-            self._give_away(member, disown=True)
+            self._placement.give_away(member)
         return sorted(closed)
 
     def dropped(self) -> list[int]:
@@ -321,21 +269,22 @@ class Dispatcher:
 
     def rate(self, server: str) -> float | None:
         """Return the measured runs per second of a server. None if it has completed nothing."""
-        return self._roster.member(server).rate
+        member = self._roster.members.get(server)
+        return member.rate if member is not None else None
 
     def at(self, server: str) -> list[Chunk]:
         """Return the chunks that are at work at a server, the oldest first."""
-        return list(self._roster.member(server).work.values())
+        member = self._roster.members.get(server)
+        return list(member.work.values()) if member is not None else []
 
     def next_time(self) -> float | None:
         """Return when ``orders()`` or ``released()`` may change without another call. None if they can not."""
-        times = [member.until for member in self._away] + [member.resting for member in self._resting]
-        return min((time for time in times if time is not None), default=None)
+        return self._placement.next_time()
 
     def stranded(self, now: float) -> list[int]:
         """Return the runs that no server that takes part can do. Empty while chunks are held or at work."""
-        self._expire(now)
-        if self._busy or self._away:
+        self._placement.expire(now)
+        if self._placement.busy or self._placement.away:
             return []
         return sorted(
             index
@@ -343,62 +292,3 @@ class Dispatcher:
             if not self._backlog.able(request)
             for index in indexes
         )
-
-    # --- changes of a server
-
-    def _start(self, member: Member, chunk: Chunk, now: float) -> None:
-        member.start(chunk, now)
-        self._owner[chunk.batch_id] = member
-        self._idle.pop(member, None)
-        self._busy += 1
-
-    def _end(self, member: Member, batch_id: str) -> Chunk:
-        chunk = member.end(batch_id)
-        self._busy -= 1
-        if not member.work and member.present:
-            self._idle[member] = None
-        return chunk
-
-    def _change(self, member: Member) -> None:
-        self._roster.update(member)
-        self._roster.changed = True
-        self._results.settle_alone()
-
-    def _hold(self, member: Member, chunk: Chunk, now: float) -> None:
-        member.held[chunk.batch_id] = chunk
-        self._owner[chunk.batch_id] = member
-        self._set_hold(member, now)
-
-    def _set_hold(self, member: Member, now: float) -> None:
-        if member.held and not member.present:
-            member.until = now + self._grace
-            self._away[member] = None
-
-    def _silence(self, member: Member, now: float) -> None:
-        member.present = False
-        self._idle.pop(member, None)
-        self._set_hold(member, now)
-        self._change(member)
-
-    def _give_away(self, member: Member, *, disown: bool) -> None:
-        """Give the chunks that are held for a server to others."""
-        for batch_id, chunk in member.held.items():
-            del self._owner[batch_id]
-            self._late[batch_id] = member, chunk
-            if disown:
-                member.disowned[batch_id] = chunk
-            for row in reversed(chunk.rows):
-                self._results.give_back(member, chunk, row, counted=False)
-        member.held.clear()
-        member.until = None
-        self._away.pop(member, None)
-
-    def _expire(self, now: float) -> None:
-        for member in list(self._away):
-            if member.until is not None and member.until <= now:
-                self._give_away(member, disown=True)
-        for member in list(self._resting):
-            if member.resting is not None and member.resting <= now:
-                member.resting = None
-                del self._resting[member]
-                self._change(member)

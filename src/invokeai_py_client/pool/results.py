@@ -122,3 +122,4 @@ class Results:
         member.unsettled -= 1
         member.strikes += strike
         self._roster.update(member)
+        self._roster.changed = True

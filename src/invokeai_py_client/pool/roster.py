@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.pool.backlog import Ability, Backlog
 from invokeai_py_client.pool.chunk import Chunk
 
@@ -41,6 +42,14 @@ class Member:
         strikes: Its failures that went well elsewhere.
         resting: Until when it gets nothing, because it did nothing of its last chunk.
         rests: How many chunks in a row it did nothing of.
+        runs: The number of runs in the chunks at work.
+        done: The number of completed runs, of which earlier ones count less.
+        failed: The number of failed runs, of which earlier ones count less.
+        seconds: The time that they took.
+        since: When a chunk ended last, or when the first one started.
+        counted: Where the roster has counted it, so that it can be counted elsewhere.
+        station: The station where it is counted.
+        weight: The rate with which it is counted there.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Member:
     resting: float | None = None
     rests: int = 0
     runs: int = 0
+    failed: float = 0.0
     done: float = 0.0
     seconds: float = 0.0
     since: float = 0.0
@@ -88,13 +98,26 @@ class Member:
         self.runs -= len(chunk.rows)
         return chunk
 
-    def measure(self, now: float, completed: int, ended: int) -> None:
+    def measure(self, now: float, ended: Mapping[int, JobStatus]) -> None:
         """Update the rate. Failed runs do not count: a broken server is the fastest."""
-        if completed:
+        completed = sum(state is JobStatus.COMPLETED for state in ended.values())
+        failed = sum(state is JobStatus.FAILED for state in ended.values())
+        if completed or failed:
             self.done = FORGET * self.done + completed
+            self.failed = FORGET * self.failed + failed
             # Two chunks overlap, so time counts from the end of the other one.
-            self.seconds = FORGET * self.seconds + max(now - self.since, 0.0) * completed / ended
+            self.seconds = FORGET * self.seconds + max(now - self.since, 0.0) * completed / len(ended)
         self.since = now
+
+    @property
+    def trial(self) -> int | None:
+        """How many more runs it may be given until those that failed were tried elsewhere. None for any number.
+
+        It is limited if more runs failed there than not, lately.
+        """
+        if self.failed <= self.done or self.tier == EXCLUDED:
+            return None
+        return STRIKES - self.strikes - self.unsettled - self.runs
 
     def rest(self, now: float) -> None:
         """Give it nothing for a while, longer each time, so that handing chunks back and forth ends."""
@@ -121,6 +144,8 @@ class Roster:
         self.present = 0
         self.changed = True
         """Whether servers came, left, or became more or less trusted."""
+        self.spare_loads = -1
+        """How many servers may still load the models of an affinity that another one is at."""
         self._speed = 0.0
         self._known = 0
 

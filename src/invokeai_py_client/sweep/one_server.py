@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import with_connection
@@ -45,6 +45,7 @@ class ServerExecution:
         batch_id: The id of the first batch.
         background: Whether to keep only two runs at a time in the server's queue. Defaults to False.
         expected: Whether the server may already have the first batch, with all runs. Defaults to False.
+        on_end: Called with the index and the end of each run that has ended. Defaults to none.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class ServerExecution:
         batch_id: str,
         background: bool = False,
         expected: bool = False,
+        on_end: Callable[[int, RunEnd], object] | None = None,
     ) -> None:
         self._connection = connection
         self._runs = runs
         self._queue_id = runs.queue_id
         self._background = background
         self._expected = expected
+        self._on_end = on_end
         self._ends: dict[int, RunEnd] = {}
         self._index: dict[int, int] = {}
         self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
@@ -79,6 +82,7 @@ class ServerExecution:
         self._runs = runs
         self._queue_id = runs.queue_id
         self._expected = False
+        self._on_end = None
         self._feeder = None
         # Versions before had the items in the follower, and the ends in the runs.
         self._reported = state.get("_reported") or ReportedItems(runs.requests[0].body["batch"])
@@ -150,12 +154,16 @@ class ServerExecution:
 
     async def cancel(self) -> None:
         """Cancel the runs that have not ended, and stop sending the others."""
-        self._stop_feeding()
-        self._runs.open -= set(self._delivery.drop())
+        self.withhold()
         if self._delivery.batches:
             await self._delivery.cancel(self._delivery.batches)
             await self._follower.read_states()
         self._tracker.wake()
+
+    def withhold(self) -> None:
+        """Stop sending. The runs that have not been sent do not count any more."""
+        self._stop_feeding()
+        self._runs.open -= set(self._delivery.drop())
 
     async def retry(self, indexes: set[int]) -> None:
         """Run some runs that have ended again."""
@@ -209,7 +217,10 @@ class ServerExecution:
         self._tracker.item(item_id, item)
         ended = item or removed_item(item_id, self._runs[index].batch_id)
         labels = self._runs.labels
-        self._ends.pop(item_id).take(ended, labels, called, whole=False, facts=self._reported.facts(labels))
+        end = self._ends.pop(item_id)
+        end.take(ended, labels, called, whole=False, facts=self._reported.facts(labels))
+        if self._on_end is not None:
+            self._on_end(index, end)
         self._runs.end(index)
 
     # ------------------------------------------------------------------ internals
@@ -316,7 +327,8 @@ class ServerExecution:
             feeder.cancel()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_feeder": None}  # only this process runs the task that sends
+        # Only this process runs the task that sends, and receives the ends.
+        return {**self.__dict__, "_feeder": None, "_on_end": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(with_connection(state, "_connection"))

@@ -245,3 +245,35 @@ class Execution(Protocol):
     def current(self) -> list[str]:
         """Return descriptions of what is running, one for each server. Empty if nothing is running."""
         ...
+
+
+class ServerPool(Protocol):
+    """A pool of servers, as a sweep uses it."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that keeps the pool's background tasks and event loop."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the servers."""
+        ...
+
+    async def check_requests(self, requests: Sequence[Request], reference: Connection) -> None:
+        """Check that for each request there is a server that can do it.
+
+        Raises:
+            NotReadyError: No server can do some requests. The error says why, for each server.
+            ServerUnreachableError: No server responds.
+        """
+        ...
+
+    def execution(self, runs: SweepRuns, reference: Connection | None = None) -> Execution:
+        """Return the execution of a sweep on this pool.
+
+        Args:
+            runs: The runs of the sweep.
+            reference: The server that the requests were made for. Defaults to the first server.
+        """
+        ...

@@ -7,20 +7,21 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client._base import AsyncObject, with_connection
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._partial import is_hopeless
 from invokeai_py_client._paths import user_path
+from invokeai_py_client._text import listed
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
 from invokeai_py_client.errors import InvokeAIClientError, NotFoundError, TransferError, UsageError
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import cancel_quietly
-from invokeai_py_client.sweep.manifest import ManifestWriter
+from invokeai_py_client.sweep.manifest import FORMAT, POOL_FORMAT, ManifestWriter
 from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import prepare_requests
 from invokeai_py_client.sweep.runs import SweepRuns
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.pool.pool import AsyncInvokeAIPool
     from invokeai_py_client.run.results import CalledResults
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.manifest import Manifest
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.report import ReportEntry
-    from invokeai_py_client.sweep.runs import Execution
+    from invokeai_py_client.sweep.runs import Execution, ServerPool
     from invokeai_py_client.sweep.sheet import Cell
     from invokeai_py_client.video.video import AsyncVideo
 
@@ -266,15 +268,16 @@ class AsyncSweep(AsyncObject):
         refuse_empty(template=template)
         await self._ready()
         made = [
-            file
+            (run.connection, file)
             for index, run in self._runs.items()
             if run.done
             for file in run_files(index, run, self.names)
         ]
-        paths = paths_of_run_files(default_template(self.names) if template is None else template, made)
+        chosen = default_template(self.names) if template is None else template
+        paths = paths_of_run_files(chosen, [file for _, file in made])
         missing = [
-            WantedFile(one.file, path, one.kind)
-            for one, path in zip(made, paths, strict=True)
+            WantedFile(one.file, path, one.kind, source=connection)
+            for (connection, one), path in zip(made, paths, strict=True)
             if not path.exists()
         ]
         await download_files(self.connection, missing)
@@ -371,7 +374,11 @@ class AsyncSweep(AsyncObject):
     # ------------------------------------------------------------------ resuming
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], client: AsyncInvokeAIClient | None = None) -> AsyncSweep:
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        client: AsyncInvokeAIClient | AsyncInvokeAIPool | None = None,
+    ) -> AsyncSweep:
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
@@ -383,10 +390,12 @@ class AsyncSweep(AsyncObject):
             client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
                 the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
                 the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
-                or those of its profile.
+                or those of its profile. For a sweep over a pool of servers, the pool, which may have other servers now:
+                what was sent to a server is looked up there, or sent to others if it does not respond.
 
         Raises:
-            UsageError: The file is not a manifest, or no run of the sweep was sent.
+            UsageError: The file is not a manifest, no run of the sweep was sent, or the sweep ran on a pool and
+                ``client`` is not one, or vice versa.
         """
         from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import read_manifest
@@ -394,7 +403,17 @@ class AsyncSweep(AsyncObject):
         file = user_path(path)
         kept = read_manifest(file)
         head = kept.header
-        connection = Connection.to_recorded(head["url"]) if client is None else client.connection
+        pool = cast("ServerPool | None", client if hasattr(client, "execution") else None)
+        if kept.is_of_pool and pool is None:
+            raise UsageError(
+                f"The manifest {file} belongs to a sweep over a pool of servers ({listed(head['servers'], 4)}). Pass a "
+                "pool instead of a client: Sweep.resume(path, pool)."
+            )
+        if pool is not None and not kept.is_of_pool:
+            raise UsageError(
+                f"The manifest {file} belongs to a sweep on one server, {head['url']}. Pass a client for that server "
+                "instead of a pool."
+            )
         runs = SweepRuns(
             kept.requests,
             inputs=head["inputs"],
@@ -403,6 +422,10 @@ class AsyncSweep(AsyncObject):
             seeds=SeedNames.from_dict(head["seeds"]) if "seeds" in head else None,
             manifest=ManifestWriter(file, create=False),
         )
+        if pool is not None:
+            execution = pool.execution(runs)
+            return cls(pool.connection, head["name"], head["axes"], runs, execution, kept=kept)
+        connection = Connection.to_recorded(head["url"]) if client is None else client.connection
         execution = ServerExecution(connection, runs, batch_id=head["batch"], background=head["background"])
         return cls(connection, head["name"], head["axes"], runs, execution, kept=kept)
 
@@ -460,7 +483,7 @@ class AsyncSweep(AsyncObject):
         runs = self.runs
         shown = [shown_file(run) if run.done else None for run in runs]
         with patiently():
-            sizes = await _sizes(self.connection, [file for file in shown if file is not None])
+            sizes = await _sizes([file for file in shown if file is not None])
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def content(place: int) -> Cell:
@@ -527,32 +550,42 @@ def shown_file(run: AsyncRun) -> AsyncImage | AsyncVideo | None:
     return next(iter((*run.images, *run.videos)), None)
 
 
-async def _sizes(
-    connection: Connection, files: Sequence[AsyncImage | AsyncVideo]
-) -> dict[str, tuple[int, int]]:
-    """Return the width and height of images and videos by name. Those that are not on the server are omitted."""
+async def _sizes(files: Sequence[AsyncImage | AsyncVideo]) -> dict[str, tuple[int, int]]:
+    """Return the width and height of images and videos by name. Those that are not on their server are omitted."""
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.video.repository import AsyncVideoRepository
 
-    images = [one for one in files if isinstance(one, AsyncImage)]
-    videos = [one for one in files if not isinstance(one, AsyncImage)]
-    records = [
-        *await connection.part(AsyncImageRepository).get_images(images),
-        *await connection.part(AsyncVideoRepository).get_videos(videos),
-    ]
-    return {record.name: (record.width or 1, record.height or 1) for record in records}
+    found: dict[str, tuple[int, int]] = {}
+    others: dict[Connection, list[AsyncImage | AsyncVideo]] = {}
+    for file in files:
+        size = file.connection.part(KeptFiles).size(file.name)
+        if size is None:
+            others.setdefault(file.connection, []).append(file)
+        else:
+            found[file.name] = size
+    for connection, unknown in others.items():
+        images = [one for one in unknown if isinstance(one, AsyncImage)]
+        videos = [one for one in unknown if not isinstance(one, AsyncImage)]
+        records = [
+            *await connection.part(AsyncImageRepository).get_images(images),
+            *await connection.part(AsyncVideoRepository).get_videos(videos),
+        ]
+        found.update((record.name, (record.width or 1, record.height or 1)) for record in records)
+    return found
 
 
 async def _picture(file: AsyncImage | AsyncVideo, cell: int) -> Cell:
     """Load an image, or the thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
 
     try:
-        data = await (
-            file.bytes() if cell > _THUMBNAIL and isinstance(file, AsyncImage) else file.thumbnail()
-        )
+        is_here = file.connection.part(KeptFiles).find(file.name) is not None
+        whole = isinstance(file, AsyncImage) and (is_here or cell > _THUMBNAIL)
+        data = await (file.bytes() if whole else file.thumbnail())
     except NotFoundError:
         return _DELETED
     return decode(data, file.name)
@@ -560,6 +593,11 @@ async def _picture(file: AsyncImage | AsyncVideo, cell: int) -> Cell:
 
 async def _thumbnail(file: AsyncImage | AsyncVideo) -> bytes | None:
     """Load a thumbnail. Return None if it was deleted since its file was saved, so the file is shown instead."""
+    from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
+
+    if isinstance(file, AsyncImage) and file.connection.part(KeptFiles).find(file.name) is not None:
+        return None  # the server may be gone
     try:
         return await file.thumbnail()
     except NotFoundError:
@@ -595,6 +633,7 @@ async def start_sweep(
     prepend: bool = False,
     auto_board: str | None = None,
     queue_id: str = "default",
+    pool: ServerPool | None = None,
 ) -> AsyncSweep:
     """Start the runs of a plan.
 
@@ -609,9 +648,10 @@ async def start_sweep(
         prepend: Whether to put the runs at the front of the queue. Defaults to False.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
         queue_id: The queue. Defaults to the queue that the web UI shows.
+        pool: The servers that the runs are sent to. Defaults to none: all are sent to ``connection``.
 
     Raises:
-        NotReadyError: The workflow cannot run with these values. Nothing was sent.
+        NotReadyError: The workflow cannot run with these values, or no server of the pool can do it. Nothing was sent.
         ModelNotFoundError: A model is not on the server. Nothing was sent.
         UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
@@ -619,25 +659,25 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = new_batch_id()
     values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
+    header: dict[str, Any] = {"name": loaded.name, "queue": queue_id, "axes": plan.axes}
+    shared: dict[str, Any] = {"inputs": values, "labels": labels, "seeds": seeds.to_dict()}
+    batch_id = new_batch_id()
+    if pool is None:
+        header |= {"url": connection.url, "batch": batch_id, "background": background}
+    else:
+        await pool.check_requests(requests, connection)
+        header |= {"servers": pool.names}
     writer = None if manifest is None else ManifestWriter(user_path(manifest), create=True)
     if writer is not None:
-        writer.begin(
-            requests,
-            name=loaded.name,
-            url=connection.url,
-            queue=queue_id,
-            axes=plan.axes,
-            batch=batch_id,
-            inputs=values,
-            labels=labels,
-            background=background,
-            seeds=seeds.to_dict(),
-        )
+        writer.begin(requests, format=FORMAT if pool is None else POOL_FORMAT, **header, **shared)
     runs = SweepRuns(requests, inputs=values, labels=labels, queue_id=queue_id, seeds=seeds, manifest=writer)
-    execution = ServerExecution(connection, runs, batch_id=batch_id, background=background)
-    sweep = AsyncSweep(connection, loaded.name, plan.axes, runs, execution)
+    if pool is None:
+        execution = ServerExecution(connection, runs, batch_id=batch_id, background=background)
+    else:
+        execution = pool.execution(runs, connection)
+    home = connection if pool is None else pool.connection
+    sweep = AsyncSweep(home, loaded.name, plan.axes, runs, execution)
     await execution.begin()
     if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep
