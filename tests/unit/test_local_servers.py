@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from command import Command, ivk_command
@@ -222,6 +222,38 @@ def test_interruption_stops_all_servers(
     assert sorted(stopped) == ["1", "2"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
+def test_settings_of_users_take_precedence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nvidia_smi: Path, no_installation: None
+) -> None:
+    made: dict[str, dict[str, Any]] = {}
+
+    class Recorder(LocalServer):
+        def __init__(self, version: str, **options: Any) -> None:
+            made[options["root"].name] = options
+            super().__init__(version, **options)
+
+        def start(self, timeout: float = 0, *, canceled: threading.Event | None = None) -> Self:
+            raise StartError("No.")
+
+    monkeypatch.setattr(local_servers, "LocalServer", Recorder)
+    monkeypatch.setattr(local_servers, "machine_memory", lambda: 64 * GIB)
+
+    def start(root: Path, **config: Any) -> list[Any]:
+        with pytest.raises(StartError):
+            LocalServers(2, root=root, config=config).start()
+        return [(one["environ"], one["config"]) for _, one in sorted(made.items())]
+
+    (tmp_path / "a" / "2").mkdir(parents=True)
+    (tmp_path / "a" / "2" / "invokeai.yaml").write_text("max_cache_ram_gb: 3\n")
+    assert start(tmp_path / "a") == [
+        ({"CUDA_VISIBLE_DEVICES": "GPU-aa"}, {"max_cache_ram_gb": 14.0}),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-bb"}, {}),
+    ]
+    own = {"device": "cuda:1", "max_cache_ram_gb": 9}
+    assert start(tmp_path / "b", **own) == [({}, own), ({}, own)]
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     """Yield a port that another program listens on. The port below it is free."""
@@ -341,6 +373,8 @@ def test_running_servers_are_found_and_not_replaced(
         LocalServers(2, root=root).start()
     with pytest.raises(StartError, match=r"2 servers of InvokeAI 6\.14\.2 are already running on"):
         LocalServers(2, "6.14.1", root=root, detached=True).start()
+    with pytest.raises(StartError, match="2 servers are already running on"):
+        LocalServers(2, root=root, port=2, detached=True).start()
     keep_pool(PoolSettings("local", tuple(found.urls), root=root))
     for words in (["up", "-n", "1"], ["up", "--root", str(root.parent / "other")], ["rm", "local"]):
         done = ivk_command("pool", *words)

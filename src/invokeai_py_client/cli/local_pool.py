@@ -17,7 +17,6 @@ from invokeai_py_client.errors import UsageError
 
 if TYPE_CHECKING:
     from invokeai_py_client.server.local_servers import LocalServers
-    from invokeai_py_client.server.memory import ServerMemory
 
 _FOLDER = UserPath(file_okay=False)
 
@@ -180,19 +179,18 @@ def _show(local: LocalServers, as_json: bool) -> None:
             facts = server.state.to_dict()
             emit({"event": "server", **facts, "memory": memory.resident, "gpu_memory": memory.gpu})
         return
-    columns = [
-        Column("server"),
-        Column("memory", right=True),
-        Column("GPU memory", right=True),
-        Column("process", right=True),
-    ]
-    show_table(columns, [[server.url, *_sizes(memory), str(server.pid)] for server, memory in rows])
+    columns = [Column("server"), Column("memory", right=True), Column("process", right=True)]
+    cells = [[server.url, _size(memory.resident), str(server.pid)] for server, memory in rows]
+    if any(memory.gpu is not None for _, memory in rows):
+        columns.append(Column("GPU memory", right=True))
+        cells = [[*row, _size(memory.gpu)] for row, (_, memory) in zip(cells, rows, strict=True)]
+    show_table(columns, cells)
 
 
-def _sizes(memory: ServerMemory) -> list[str]:
+def _size(count: int | None) -> str:
     from rich.filesize import decimal
 
-    return ["" if size is None else decimal(size) for size in (memory.resident, memory.gpu)]
+    return "" if count is None else decimal(count)
 
 
 @click.command(cls=IvkCommand)

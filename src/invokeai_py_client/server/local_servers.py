@@ -35,6 +35,7 @@ from invokeai_py_client.server.tiny_models import (
 
 _GIB = 2**30
 _RAM_SETTING = "max_cache_ram_gb"
+_DEVICE_SETTINGS = {"device", "generation_devices"}
 # InvokeAI's own limits (6.14): half of the machine's memory less 2 GB, at most that of the GPU less 3 GB, or 32 GB.
 _OWN_SHARE, _BASELINE, _GPU_RESERVE, _LARGEST, _SMALLEST = 0.5, 2.0, 3.0, 32.0, 4.0
 
@@ -53,7 +54,8 @@ class LocalServers:
     with the same keys and hashes, which point to the same files.
 
     With several GPUs, each server uses its own: server 1 the first one, server 2 the second one, and so on. If there
-    are more servers than GPUs, several share a GPU, and if there are fewer, each uses several.
+    are more servers than GPUs, several share a GPU, and if there are fewer, each uses several. With the settings
+    ``device`` or ``generation_devices`` in ``config``, all servers use those devices.
 
     Servers stop when this process ends, even if it is killed. With ``detached=True`` they keep running, and
     ``find()`` finds them from another process.
@@ -245,7 +247,9 @@ class LocalServers:
         found = {} if self.root is None else _running_in(self.root)
         others = {number: server for number, server in found.items() if number not in own}
         wrong = [server.version for server in others.values() if server.version != self.version]
-        if others and (not self._detached or max(others) > self._count or wrong):
+        first = self._port
+        moved = first is not None and any(one.port != first + n - 1 for n, one in others.items())
+        if others and (not self._detached or max(others) > self._count or wrong or moved):
             version = f" of InvokeAI {wrong[0]}" if wrong else ""
             several = len(others) > 1
             raise StartError(
@@ -289,7 +293,7 @@ class LocalServers:
             port=port,
             host=self._host,
             config=config,
-            environ=gpu_environ(number, self._count, gpus),
+            environ={} if _DEVICE_SETTINGS & config.keys() else gpu_environ(number, self._count, gpus),
             node_packs=self._node_packs,
             temporary=self._temporary,
             detached=self._detached,
