@@ -25,15 +25,19 @@ from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.runs import SweepRuns
+from invokeai_py_client.transport.responses import Headers
 from invokeai_py_client.transport.retry import patiently
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.transport.responses import Response
 
 logger = logging.getLogger("invokeai_py_client.pool")
 
+# How many withdrawn batches are remembered. Their orders may arrive after they were withdrawn.
 _REMEMBERED = 10_000
+_SECRET = ("x-refreshed-token", "set-cookie")
 
 Sent = Callable[[Mapping[int, int]], object]
 """Called with the queue item of each run of an order, by its place, when the server has accepted them."""
@@ -149,6 +153,25 @@ class Agent:
     async def upload(self, key: str, name: str, data: bytes) -> None:
         """Store an image or a video for orders that name it. See ``Supplies.upload()``."""
         await self._supplies.upload(key, name, data)
+
+    async def request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
+        """Send a request, for a client that cannot reach the server.
+
+        Args:
+            method: The HTTP method.
+            path: The path.
+            options: The other arguments of ``HttpTransport.raw()``.
+
+        Returns:
+            The response, without the headers that contain secrets.
+
+        Raises:
+            APIRequestError: The server rejected the request, or cannot be reached.
+        """
+        response = await self._connection.http.raw(method, path, retry=False, **options)
+        open_headers = [one for one in response.headers.items() if one[0].lower() not in _SECRET]
+        response.headers = Headers(open_headers)
+        return response
 
     # ------------------------------------------------------------------ orders
 
