@@ -269,6 +269,14 @@ class Dispatcher:
         member = self._roster.members.get(server)
         return member.rate if member is not None else None
 
+    def has_others(self, server: str, request: int) -> bool:
+        """Return whether another server that takes part can do a request."""
+        return self._roster.others(request, self._roster.member(server)) > 0
+
+    def is_excluded(self, server: str) -> bool:
+        """Return whether a server gets only what no other one can do, because its runs went well elsewhere."""
+        return self._roster.member(server).tier == EXCLUDED
+
     def at(self, server: str) -> list[Chunk]:
         """Return the chunks that are at work at a server, the oldest first."""
         member = self._roster.members.get(server)
