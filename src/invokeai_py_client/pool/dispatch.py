@@ -11,7 +11,7 @@ from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
 from invokeai_py_client.pool.placement import Placement
 from invokeai_py_client.pool.results import Results
-from invokeai_py_client.pool.roster import Member, Roster
+from invokeai_py_client.pool.roster import EXCLUDED, Member, Roster
 from invokeai_py_client.run.batch_ids import new_batch_id
 
 
