@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/scale.py [memory|requests|cancel|cpu|all] [--runs N] [--rounds N] [--other FOLDER]
 
-The server (``tests/support/simulated_server.py``) sends the 30 events and the item of a recorded text-to-image run for
+The server (``tests/support/simulated``) sends the 30 events and the item of a recorded text-to-image run for
 each run, 15 of them with a preview. It runs in another process. ``--other`` takes the ``src`` folder of another
 checkout, which is then measured in turns with this one.
 """
@@ -26,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from simulated_server import Simulated, simulated_server  # noqa: E402
+from simulated import Simulated, simulated_server  # noqa: E402
 from workflows import sd1  # noqa: E402
 
 from invokeai_py_client import AsyncInvokeAIClient  # noqa: E402

@@ -76,6 +76,7 @@ MADE_BY_USERS = {
     "AsyncGalleryRepository",
     "AsyncImageRepository",
     "AsyncInvokeAIClient",
+    "AsyncInvokeAIPool",
     "AsyncPresetRepository",
     "AsyncPromptRepository",
     "AsyncQueueRepository",

@@ -338,8 +338,8 @@ _NAMES = {
     "api.base": "AsyncDownload FileOptions RequestOptions StreamOptions",
     "_sync": """
         BoardHandle BoardRepository CacheOff DnnModelRepository GalleryRepository Image ImageRepository
-        InvokeAIClient JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository QueueHandle
-        QueueRepository QuickClient Run ServerRepository Session StateRepository Sweep UserRepository Video
+        InvokeAIClient InvokeAIPool JobHandle ModelInstJobHandle NodeRepository PresetRepository PromptRepository
+        QueueHandle QueueRepository QuickClient Run ServerRepository Session StateRepository Sweep UserRepository Video
         VideoRepository WorkflowHandle WorkflowRepository
     """,
     "administration.cache": "AsyncCacheOff",
@@ -367,7 +367,7 @@ _NAMES = {
         InvokeAIClientError LocalServerError MaintenanceError MethodNotAllowedError ModelInstallError
         ModelInstallJobFailed
         ModelInstallStartError ModelInstallTimeout ModelNotFoundError NotFoundError NotInvokeAIError
-        NotReadyError PermissionDeniedError PythonNotFoundError QuickTaskError RequestTimeoutError
+        NotReadyError PermissionDeniedError PoolError PythonNotFoundError QuickTaskError RequestTimeoutError
         RunCanceledError RunError RunFailedError RunNotFinishedError RunTimeoutError SchemaFormatError
         ServerError ServerTooOldError ServerUnreachableError StartError TransferError UnknownInputError UnknownNameError
         UnknownNodeError UnprocessableError UsageError WorkflowError WorkflowFormatError WorkflowNotFoundError
@@ -415,6 +415,8 @@ _NAMES = {
     "models.user": "IvkAuthStatus IvkUser",
     "models.video": "IvkVideo",
     "models.workflow": "IvkWorkflowRecord",
+    "pool.pool": "AsyncInvokeAIPool",
+    "pool.servers": "PoolServer ServerState",
     "presets.repository": "AsyncPresetRepository",
     "prompts.repository": "AsyncPromptRepository",
     "queue.handle": "AsyncQueueHandle",

@@ -96,6 +96,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.models.user import IvkAuthStatus, IvkUser
     from invokeai_py_client.models.video import IvkVideo
     from invokeai_py_client.models.workflow import IvkWorkflowRecord
+    from invokeai_py_client.pool.execution import PoolExecution
+    from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+    from invokeai_py_client.pool.servers import PoolServer
     from invokeai_py_client.presets.repository import AsyncPresetRepository
     from invokeai_py_client.prompts.repository import AsyncPromptRepository
     from invokeai_py_client.queue.handle import AsyncQueueHandle
@@ -107,7 +110,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.run.status import RunStatus
     from invokeai_py_client.schema.template import NodeTemplate, Schema
+    from invokeai_py_client.server.local import LocalServer
     from invokeai_py_client.sweep.plan import SweepPlan
+    from invokeai_py_client.sweep.requests import Request
+    from invokeai_py_client.sweep.runs import SweepRuns
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.transport.responses import Response
     from invokeai_py_client.transport.settings import ConnectionSettings
@@ -2320,6 +2326,17 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             )
         )
 
+    @classmethod
+    def from_connection(cls, connection: Connection) -> Self:
+        """Return a client that uses an existing connection. Meant for extensions.
+
+        Args:
+            connection: The connection. Closing the client closes it.
+        """
+        from invokeai_py_client.client import AsyncInvokeAIClient
+
+        return cls._of(AsyncInvokeAIClient.from_connection(connection))
+
     @property
     def settings(self) -> ConnectionSettings:
         """The settings of the connection."""
@@ -3021,6 +3038,215 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
         return self._call(
             self._impl.make_request(method, endpoint, params=params, json=json, timeout=timeout)
         )
+
+
+class InvokeAIPool(Face["AsyncInvokeAIPool"]):
+    """Several servers that share the runs of a sweep.
+
+    Each run is executed once, by whichever server is free, has its models and node types, and has them loaded. Servers
+    may join, fail and come back at any time: what a lost server had is looked up when it returns, and given to others
+    if it does not. Images and videos are brought to this machine.
+
+    Sweeps of workflows that the pool created use the pool. Everything else, such as ``run()``, uses one server, the
+    first that responds.
+
+    Example:
+        ```python
+        with InvokeAIPool(["http://gpu1:9090", "http://gpu2:9090"]) as pool:
+            wf = pool.create_workflow("portrait.json")
+            for run in wf.sweep(seed=range(1000), manifest="night.jsonl"):
+                print(run.server, run.seed, run.images)
+        ```
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[str | LocalServer],
+        *,
+        seconds: float = 5.0,
+        patience: float = 20.0,
+        keep_files: bool = True,
+    ) -> None:
+        """Create a pool. This sends no request.
+
+        Args:
+            servers: The names of profiles, URLs, or local servers. Each uses the credentials that belong to it.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5. Each server has two such chunks.
+            patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
+            keep_files: Whether to bring the images and videos to this machine, next to the manifest of a sweep or to a
+                temporary folder. Defaults to True. Otherwise they are read from their servers when they are needed.
+
+        Raises:
+            UsageError: A server is not valid or is there twice, there are no servers, or a number is out of range.
+        """
+        from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+
+        self._impl = AsyncInvokeAIPool(servers, seconds=seconds, patience=patience, keep_files=keep_files)
+        self._impl.__dict__["_face"] = self
+
+    @classmethod
+    def from_config(
+        cls, name: str, *, seconds: float = 5.0, patience: float = 20.0, keep_files: bool = True
+    ) -> Self:
+        """Return a pool from the configuration file, where ``ivk pool add`` writes it. This sends no request.
+
+        Args:
+            name: The name: ``lab`` for ``[pools.lab]``.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5.
+            patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
+            keep_files: Whether to bring the images and videos to this machine. Defaults to True.
+
+        Raises:
+            UsageError: The file has no such pool, or the pool is not valid.
+        """
+        from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+
+        return cls._of(
+            AsyncInvokeAIPool.from_config(name, seconds=seconds, patience=patience, keep_files=keep_files)
+        )
+
+    @classmethod
+    def from_dask(
+        cls, scheduler: Any, *, security: Any = None, seconds: float = 5.0, keep_files: bool = True
+    ) -> Self:
+        """Return a pool of the servers that the workers of a Dask cluster have. This sends no request.
+
+        Start the workers with ``ivk pool join`` or with ``--preload invokeai_py_client.pool.dask_worker``. They may
+        come and go. Requires the extra ``invokeai-py-client[cluster]``.
+
+        Args:
+            scheduler: The address of the scheduler (``"tls://head:8786"``), or a cluster object of ``distributed``,
+                ``dask-jobqueue`` or ``dask-kubernetes``.
+            security: The ``distributed.Security`` with the certificates for ``tls://``. Defaults to none.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5.
+            keep_files: Whether to bring the images and videos to this machine. Defaults to True.
+
+        Raises:
+            UsageError: ``distributed`` is not installed, or the address is not valid.
+        """
+        from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+
+        return cls._of(
+            AsyncInvokeAIPool.from_dask(scheduler, security=security, seconds=seconds, keep_files=keep_files)
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the servers that have been seen so far."""
+        return self._impl.names
+
+    @property
+    def servers(self) -> list[PoolServer]:
+        """The servers that have been seen so far, each with its state and speed. See ``start()``."""
+        return self._impl.servers
+
+    def start(self) -> list[PoolServer]:
+        """Make contact with the servers. Everything else does this itself, when it is needed.
+
+        Returns:
+            The servers. Those that do not respond have a state and a reason that say so.
+
+        Raises:
+            ServerUnreachableError: No server responds. The error says why, for each.
+        """
+        return self._call(self._impl.start())
+
+    def client(self, name: str | None = None) -> InvokeAIClient:
+        """Return a client for one of the servers.
+
+        Args:
+            name: The name of the server. Defaults to the first server that responds.
+
+        Raises:
+            UnknownNameError: The pool has no server of this name.
+            ServerUnreachableError: No server responds.
+        """
+        return wrap(self._call(self._impl.client(name)))
+
+    def create_workflow(
+        self,
+        source: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | Image | NamedImage,
+    ) -> WorkflowHandle:
+        """Return a handle of a workflow whose sweeps use this pool.
+
+        Its models, boards and images are looked up on the first server that responds. The other servers do a request if
+        they have the same models, which are recognized by the hash of their files, and the same node types.
+
+        Args:
+            source: A definition, a file, a dict, JSON text, the content of a file, an image on that server, or the id
+                or name of a workflow in its library.
+
+        Raises:
+            WorkflowFormatError: The source is not a workflow.
+            WorkflowNotFoundError: No file or library workflow has this name.
+            ServerUnreachableError: No server responds.
+        """
+        return wrap(self._call(self._impl.create_workflow(unwrap(source))))
+
+    def sweep(
+        self,
+        workflow: WorkflowDefinition | str | bytes | os.PathLike[str] | Mapping[str, Any] | WorkflowHandle,
+        axes: Mapping[Any, Any] | None = None,
+        /,
+        **options: Any,
+    ) -> Sweep:
+        """Start many runs of a workflow that differ in some inputs.
+
+        Args:
+            workflow: A handle, or what ``create_workflow()`` accepts.
+            axes: The values of each input that varies.
+            **options: The arguments of ``WorkflowHandle.sweep()``: axes by name, ``mode``, ``repeat``, ``seed``,
+                ``values``, ``manifest``...
+
+        Raises:
+            InputValueError: Values have the wrong type or are out of range. Nothing was sent.
+            NotReadyError: The workflow cannot run as it is, or no server can do it. Nothing was sent.
+        """
+        return wrap(self._call(self._impl.sweep(unwrap(workflow), axes, **options)))
+
+    def check(self, workflow: WorkflowHandle, plan: SweepPlan) -> dict[str, list[str]]:
+        """Return why servers cannot do the runs of a plan. Nothing is enqueued or uploaded.
+
+        Args:
+            workflow: The workflow.
+            plan: The plan that its ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+
+        Returns:
+            A sentence for each reason, by server. A server that can do all runs has none.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is, on any server.
+        """
+        return self._call(self._impl.check(unwrap(workflow), plan))
+
+    def check_requests(self, requests: Sequence[Request], reference: Connection) -> None:
+        """Check that for each request there is a server that can do it.
+
+        Raises:
+            NotReadyError: No server can do some requests. The error says why, for each server.
+            ServerUnreachableError: No server responds.
+        """
+        self._call(self._impl.check_requests(requests, reference))
+
+    def execution(self, runs: SweepRuns, reference: Connection | None = None) -> PoolExecution:
+        """Return the execution of a sweep on this pool.
+
+        Args:
+            runs: The runs of the sweep.
+            reference: The server that the requests were made for. Defaults to None: it is not known any more.
+        """
+        return self._impl.execution(runs, reference)
+
+    def close(self) -> None:
+        """Close all connections. Runs that were sent continue on their servers: resume their sweep later."""
+        self._end(self._impl.close())
+
+    def __enter__(self) -> Self:
+        self._call(self._impl.__aenter__())
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class JobHandle(Face["AsyncJobHandle"]):
@@ -4327,6 +4553,7 @@ class Run(Face["AsyncRun"]):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
+        server: The name of the server, if the run belongs to a sweep over a pool of servers. Otherwise None.
 
     Example:
         ```python
@@ -4337,6 +4564,11 @@ class Run(Face["AsyncRun"]):
         run.images[0].save("lighthouse.png")
         ```
     """
+
+    @property
+    def server(self) -> str | None:
+        """The name of the server, if the run belongs to a sweep over a pool of servers. Otherwise None."""
+        return self._impl.server
 
     @property
     def item_id(self) -> int:
@@ -5121,7 +5353,9 @@ class Sweep(Face["AsyncSweep"]):
         return self._impl.to_pandas()
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], client: InvokeAIClient | None = None) -> Sweep:
+    def resume(
+        cls, path: str | os.PathLike[str], client: InvokeAIClient | InvokeAIPool | None = None
+    ) -> Sweep:
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
@@ -5133,10 +5367,12 @@ class Sweep(Face["AsyncSweep"]):
             client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
                 the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
                 the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
-                or those of its profile.
+                or those of its profile. For a sweep over a pool of servers, the pool, which may have other servers now:
+                what was sent to a server is looked up there, or sent to others if it does not respond.
 
         Raises:
-            UsageError: The file is not a manifest, or no run of the sweep was sent.
+            UsageError: The file is not a manifest, no run of the sweep was sent, or the sweep ran on a pool and
+                ``client`` is not one, or vice versa.
         """
         from invokeai_py_client.sweep.sweep import AsyncSweep
 
@@ -6002,6 +6238,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     Attributes:
         definition: The original workflow. It is never changed.
         inputs: The workflow's inputs.
+        pool: The pool of servers that sweeps use, if a pool created the handle. Otherwise None.
 
     Example:
         ```python
@@ -6042,6 +6279,11 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
     def definition(self) -> WorkflowDefinition:
         """The original workflow. It is never changed."""
         return self._impl.definition
+
+    @property
+    def pool(self) -> InvokeAIPool | None:
+        """The pool of servers that sweeps use, if a pool created the handle. Otherwise None."""
+        return wrap(self._impl.pool)
 
     @property
     def inputs(self) -> InputSet:
@@ -6368,6 +6610,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: InvokeAIPool | None = None,
         **named: Any,
     ) -> Sweep:
         """Start many runs that differ in some inputs, in as few requests as possible.
@@ -6399,6 +6642,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
             **named: Axes keyed by name.
 
         Returns:
@@ -6422,6 +6666,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
                     prepend=prepend,
                     auto_board=auto_board,
                     queue_id=queue_id,
+                    pool=unwrap(pool),
                     **named,
                 )
             )
@@ -6439,6 +6684,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: InvokeAIPool | None = None,
     ) -> Sweep:
         """Start one run for each row of a table.
 
@@ -6452,6 +6698,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
 
         Returns:
             The sweep. Its runs have the order of the rows, except that rows with the same model are grouped.
@@ -6473,6 +6720,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
                     prepend=prepend,
                     auto_board=auto_board,
                     queue_id=queue_id,
+                    pool=unwrap(pool),
                 )
             )
         )
@@ -6574,6 +6822,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: InvokeAIPool | None = None,
     ) -> Sweep:
         """Start the runs of a plan. The plan includes its inputs and its board.
 
@@ -6586,6 +6835,7 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
             auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
             queue_id: The queue. Defaults to ``"default"``.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
 
         Raises:
             NotReadyError: The workflow cannot run as it is. Nothing was sent.
@@ -6602,9 +6852,30 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
                     prepend=prepend,
                     auto_board=auto_board,
                     queue_id=queue_id,
+                    pool=unwrap(pool),
                 )
             )
         )
+
+    def sweep_requests(
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: BoardRef | None = None
+    ) -> list[Request]:
+        """Return the requests that ``start_sweep()`` would send, with placeholders in place of local images.
+
+        Nothing is enqueued or uploaded.
+
+        Args:
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: More values for all of its runs. They override those of the plan.
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
+                to the plan's board.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            ModelNotFoundError: A model is not on the server.
+            InputValueError: The additional values have the wrong type or are out of range.
+        """
+        return self._call(self._impl.sweep_requests(plan, values=values, auto_board=auto_board))
 
     def extend_sweep(
         self,

@@ -191,6 +191,17 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
 
     # ------------------------------------------------------------------ the server
 
+    @classmethod
+    def from_connection(cls, connection: Connection) -> Self:
+        """Return a client that uses an existing connection. Meant for extensions.
+
+        Args:
+            connection: The connection. Closing the client closes it.
+        """
+        self = cls.__new__(cls)
+        self.__setstate__({"connection": connection})
+        return self
+
     @property
     def settings(self) -> ConnectionSettings:
         """The settings of the connection."""

@@ -22,15 +22,19 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from invokeai_py_client._given import refuse_empty
-from invokeai_py_client._paths import config_folder, exists, user_path
-from invokeai_py_client._text import decode_text
+from invokeai_py_client.config_file import (
+    change_config,
+    config_name,
+    config_path,
+    permission_problem,
+    read_config,
+)
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import (
     DEFAULT_URL,
@@ -43,7 +47,6 @@ from invokeai_py_client.transport.timing import LONGEST_OUTAGE
 
 DEFAULT_PROFILE = "default"
 _KEYS = ("url", "token", "email")
-_NO_FILE = "the configuration file, which cannot exist without a home directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +113,6 @@ def outage_timeout_of(seconds: float | None = None) -> float:
     if not number >= 0:
         raise UsageError(f"{name}: {given!r} is not valid; expected a number of seconds of at least 0.")
     return number
-
-
-def config_path() -> Path | None:
-    """Return the path of the configuration file. ``INVOKEAI_CONFIG`` overrides the default path.
-
-    Returns:
-        The path, or None if there is no home directory, as for users without an entry in ``/etc/passwd``.
-
-    Raises:
-        UsageError: A path in the environment is not valid.
-    """
-    chosen = os.environ.get("INVOKEAI_CONFIG")
-    if chosen:
-        return user_path(chosen)
-    folder = config_folder()
-    return None if folder is None else folder / "invokeai-py-client" / "config.toml"
 
 
 def choose(
@@ -248,7 +235,7 @@ def _url(profiles: Mapping[str, Profile], profile: str | None) -> str:
     if name and name not in profiles:
         known = ", ".join(sorted(profiles)) or "none"
         raise UsageError(
-            f"No profile named {name!r} in {config_path() or _NO_FILE}. Existing profiles: {known}. "
+            f"No profile named {name!r} in {config_name()}. Existing profiles: {known}. "
             f"To create it, run `ivk login URL --profile {name}`."
         )
     found = profiles.get(name or DEFAULT_PROFILE)
@@ -270,70 +257,46 @@ def _profile_for(
     return None
 
 
-def permission_problem(path: Path) -> str | None:
-    """Return a message if other users can access a file that holds a token, or None if it is private."""
-    if os.name == "nt":  # Windows has no such modes, and the user's own folder is private
-        return None
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if not mode & 0o077:
-        return None
-    return (
-        f"{path} contains a token, but other users can access the file (mode {mode:04o}). Run `chmod 600 {path}`. "
-        "If someone may have read the token, change your password and sign in again."
-    )
-
-
 def read_profiles() -> dict[str, Profile]:
     """Return the profiles in the configuration file, keyed by name. Empty if the file does not exist.
 
     Raises:
         UsageError: The file cannot be read, or its content is not valid.
     """
-    path = config_path()
-    if path is None:
-        return {}
-    try:
-        text = decode_text(path.read_bytes()).replace("\r\n", "\n")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, PermissionError) and not os.environ.get("INVOKEAI_CONFIG") and not exists(path):
-            return {}  # HOME is another user's directory, as in a container that runs as an arbitrary user
-        raise UsageError(f"Cannot read the configuration file {path}: {_why(error)}.") from None
-    import tomllib
+    return _profiles(read_config())
 
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is not valid TOML: {error}. Fix the file, or delete it and run `ivk login URL`."
-        ) from None
+
+def _profiles(data: Mapping[str, Any]) -> dict[str, Profile]:
     tables: Any = data.get("profiles", {})
     if not isinstance(tables, dict):
-        raise UsageError(f"{path}: `profiles` is not valid; expected tables such as [profiles.default].")
-    return {name: _profile(path, name, table) for name, table in cast("dict[str, Any]", tables).items()}
+        raise UsageError(
+            f"{config_name()}: `profiles` is not valid; expected tables such as [profiles.default]."
+        )
+    return {name: _profile(name, table) for name, table in cast("dict[str, Any]", tables).items()}
 
 
-def _profile(path: Path, name: str, table: Any) -> Profile:
+def _profile(name: str, table: Any) -> Profile:
     # Messages contain neither the value nor its line, because it may be a token.
     values: dict[str, Any] = cast("dict[str, Any]", table) if isinstance(table, dict) else {}
     for key in _KEYS:
         if key in values and not isinstance(values[key], str):
-            raise UsageError(f"{path}: {key} in [profiles.{name}] is not valid; expected a string.")
+            raise UsageError(f"{config_name()}: {key} in [profiles.{name}] is not valid; expected a string.")
     if not values.get("url"):
-        raise UsageError(f'{path}: [profiles.{name}] has no url. Add one, such as url = "{DEFAULT_URL}".')
+        raise UsageError(
+            f'{config_name()}: [profiles.{name}] has no url. Add one, such as url = "{DEFAULT_URL}".'
+        )
     profile = Profile(name, values["url"], values.get("token") or None, values.get("email") or None)
     try:
         _ = profile.address
     except UsageError as error:
-        raise UsageError(f"{path}: url in [profiles.{name}] is not valid. {error}") from None
+        raise UsageError(f"{config_name()}: url in [profiles.{name}] is not valid. {error}") from None
     return profile
 
 
 def keep_profile(profile: Profile) -> Path:
     """Write a profile to the configuration file, replacing a profile of the same name.
 
-    The file gets mode 0600. Comments in it are lost. Processes that write at the same time wait for each other.
+    The file gets mode 0600. Processes that write at the same time wait for each other.
 
     Returns:
         The path of the file.
@@ -341,7 +304,7 @@ def keep_profile(profile: Profile) -> Path:
     Raises:
         UsageError: The file cannot be read or written.
     """
-    path = _change(lambda profiles: {**profiles, profile.name: profile})
+    path = _change(lambda _: profile)
     assert path is not None
     return path
 
@@ -355,7 +318,7 @@ def renew_profile(old: Profile, new: Profile) -> bool:
     Raises:
         UsageError: The file cannot be read or written.
     """
-    return _change(lambda known: {**known, new.name: new} if known.get(old.name) == old else None) is not None
+    return _change(lambda known: new if known.get(old.name) == old else None) is not None
 
 
 def forget_profile(name: str) -> bool:
@@ -368,62 +331,27 @@ def forget_profile(name: str) -> bool:
         UsageError: The file cannot be read or written.
     """
 
-    def change(profiles: dict[str, Profile]) -> dict[str, Profile] | None:
+    def change(profiles: Mapping[str, Profile]) -> Profile | None:
         known = profiles.get(name)
-        return None if known is None or known.token is None else {**profiles, name: Profile(name, known.url)}
+        return None if known is None or known.token is None else Profile(name, known.url)
 
     # Without a token, nothing is written, so that no folder is created.
     return change(read_profiles()) is not None and _change(change) is not None
 
 
-def _change(change: Callable[[dict[str, Profile]], dict[str, Profile] | None]) -> Path | None:
-    """Read the profiles, change them and write them, while no other process does.
+def _change(change: Callable[[Mapping[str, Profile]], Profile | None]) -> Path | None:
+    """Write a profile, while no other process changes the file.
 
     Args:
-        change: Returns the changed profiles, or None to leave the file unchanged.
+        change: Gets all profiles and returns the one to write, or None to leave the file unchanged.
 
     Returns:
         The path of the file, or None if it was left unchanged.
     """
-    from invokeai_py_client._lock import locked
 
-    path = config_path()
-    if path is None:
-        raise UsageError(
-            "Cannot write the configuration file: there is no home directory. Set INVOKEAI_CONFIG to a path."
-        )
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(path.with_name(f"{path.name}.lock")):
-            changed = change(read_profiles())
-            return None if changed is None else _write(path, changed)
-    except OSError as error:
-        raise UsageError(f"Cannot write the configuration file {path}: {_why(error)}.") from None
+    def tables(data: dict[str, Any]) -> dict[str, dict[str, str | None]] | None:
+        new = change(_profiles(data))
+        values = None if new is None else {key: getattr(new, key) or None for key in _KEYS}
+        return None if new is None or values is None else {new.name: values}
 
-
-def _write(path: Path, profiles: Mapping[str, Profile]) -> Path:
-    from invokeai_py_client._atomic import write_draft
-
-    lines = ["# Written by `ivk login`. This file contains tokens: keep it private.\n"]
-    for profile in profiles.values():
-        lines.append(f"\n[profiles.{_quoted(profile.name)}]\n")
-        values = {"url": profile.url, "token": profile.token, "email": profile.email}
-        lines += [f"{key} = {_quoted(value)}\n" for key, value in values.items() if value]
-    try:
-        data = "".join(lines).encode()
-    except UnicodeEncodeError as error:
-        wrong = error.object[error.start : error.end]
-        raise UsageError(f"Invalid profile: it contains {wrong!r}, a lone surrogate. Remove it.") from None
-    write_draft(path, data, mode=0o600)
-    return path
-
-
-def _quoted(text: str) -> str:
-    import json
-
-    # TOML's basic strings are JSON strings, except that DEL must be escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    return change_config("profiles", tables)

@@ -179,7 +179,7 @@ class Connection:
         Raises:
             TimeoutError: The call took too long.
         """
-        thread = self._open.loop_thread
+        thread = self._open.owner.loop_thread
         if thread is not None and thread.is_running:
             return thread.call(asyncio.wait_for(function(self), timeout))
         temporary = Connection(self.settings, profile=self.profile)
@@ -187,6 +187,14 @@ class Connection:
             return temporary.loop_thread.call(asyncio.wait_for(function(temporary), timeout))
         finally:
             temporary._open.end()
+
+    def share_loop(self, other: Connection) -> None:
+        """Use the background event loop of another connection for synchronous calls.
+
+        The objects of a pool belong to several servers, but they wait for each other, so one loop runs all of them.
+        """
+        self._open.owner = other._open.owner
+        self._open.owner.guests.append(self._open)
 
     def background(self, task: asyncio.Task[None]) -> None:
         """Register a task that is canceled when the connection is closed, before the resources that it uses."""
@@ -211,7 +219,7 @@ class Connection:
     @property
     def loop_thread(self) -> LoopThread:
         """The background event loop of the synchronous classes."""
-        opened = self._open
+        opened = self._open.owner
         if opened.loop_thread is None:
             raise_if_exiting()
             from invokeai_py_client.transport.loop import LoopThread
@@ -269,6 +277,10 @@ class _Resources:
         self._http: HttpTransport | None = None
         self._hub: EventHub | None = None
         self.loop_thread: LoopThread | None = None
+        self.owner: _Resources = self
+        """The resources whose background loop is used."""
+        self.guests: list[_Resources] = []
+        """The resources that use this background loop."""
         self.lock = threading.RLock()  # a `__del__` that the garbage collector calls may need it again
 
     @property
@@ -300,7 +312,9 @@ class _Resources:
             await self._hub.renew()
 
     async def close(self) -> None:
-        """Close all resources."""
+        """Close all resources, and those that use this background loop."""
+        for guest in self.guests:
+            await guest.close()
         if self._hub is not None:
             await self._hub.close()
         if self._http is not None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from invokeai_py_client import __version__
-from invokeai_py_client.config import config_path, permission_problem, read_profiles
+from invokeai_py_client.config import read_profiles
+from invokeai_py_client.config_file import config_path, permission_problem
 from invokeai_py_client.errors import (
     APIRequestError,
     AuthenticationError,

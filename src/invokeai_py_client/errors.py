@@ -39,6 +39,7 @@
     │   ├── RunTimeoutError             a wait timed out; the run continues (also a TimeoutError)
     │   ├── RunNotFinishedError         results were requested too early
     │   └── EnqueueError                the server accepted fewer runs than requested
+    ├── PoolError                       a pool of servers cannot work as it is
     ├── QuickTaskError                  a task of the quick client failed (also a ValueError)
     └── LocalServerError                a local InvokeAI could not be installed or started
         ├── InstallError, StartError
@@ -539,6 +540,12 @@ class EnqueueError(RunError):
     """Raised if the server accepted fewer runs than requested, usually because its queue is full."""
 
     code = "enqueue"
+
+
+class PoolError(InvokeAIClientError):
+    """Raised if a pool of servers cannot work, for example because its scheduler cannot be reached."""
+
+    code = "pool"
 
 
 class QuickTaskError(InvokeAIClientError, ValueError):

@@ -17,11 +17,11 @@ from invokeai_py_client.config import (
     Profile,
     choose,
     choose_recorded,
-    config_path,
     forget_profile,
     keep_profile,
     read_profiles,
 )
+from invokeai_py_client.config_file import config_path
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import Credentials
 

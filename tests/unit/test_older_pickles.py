@@ -12,7 +12,9 @@ from invokeai_py_client.errors import RunNotFinishedError
 from invokeai_py_client.run.results import results_of_item
 from invokeai_py_client.run.run import AsyncRun
 from invokeai_py_client.run.tracker import BatchTracker
+from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.runs import SweepRuns
 from invokeai_py_client.sweep.sweep import AsyncSweep
 
 NOWHERE = "http://127.0.0.1:9"
@@ -61,14 +63,15 @@ def test_run_from_an_older_pickle_has_its_results() -> None:
 def test_sweep_from_an_older_pickle_continues() -> None:
     body = {"batch": {"graph": {"nodes": {"sum": {"type": "add"}}}, "workflow": None, "data": []}}
     request = Request(0, 2, {}, ({"a": (1, 2)},), body)
-    sweep = AsyncSweep(
-        Connection.to(NOWHERE), "w", ("a",), [request], batch_id="b-1", inputs={"b": 2}, labels={"sum": "Sum"}
-    )
-    state = sweep.__getstate__()
-    tracker: BatchTracker = state["_tracker"]
-    run = AsyncRun(sweep.connection, 41, tracker, inputs={"a": 1, "b": 2}, labels={"sum": "Sum"})
+    connection = Connection.to(NOWHERE)
+    runs = SweepRuns([request], inputs={"b": 2}, labels={"sum": "Sum"}, queue_id="default")
+    execution = ServerExecution(connection, runs, batch_id="b-1").__getstate__()
+    tracker: BatchTracker = execution["_tracker"]
+    run = AsyncRun(connection, 41, tracker, inputs={"a": 1, "b": 2}, labels={"sum": "Sum"})
+    state = {name: execution[name] for name in ("_background", "_tracker", "_follower", "_delivery")}
+    state |= {"connection": connection, "name": "w", "axes": ("a",), "queue_id": "default", "_order": []}
+    state |= {"_requests": (request,), "_inputs": runs.inputs, "_labels": runs.labels, "_open": {0, 1}}
     state |= {"_runs": {0: as_older(run)}, "_index": {41: 0}}
-    del state["_ends"]
     older = object.__new__(AsyncSweep)
     older.__setstate__(state)
     assert dict(older.runs[0].inputs) == {"a": 1, "b": 2}

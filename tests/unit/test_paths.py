@@ -16,7 +16,8 @@ from photos import png
 from invokeai_py_client import InvokeAIClient, WorkflowDefinition, _paths, ivk_fields
 from invokeai_py_client.cli.main import ivk
 from invokeai_py_client.cli.options import address_of
-from invokeai_py_client.config import Profile, choose, config_path, forget_profile, keep_profile
+from invokeai_py_client.config import Profile, choose, forget_profile, keep_profile
+from invokeai_py_client.config_file import config_path
 from invokeai_py_client.dnn_model.start import source_text
 from invokeai_py_client.engine.definition import is_document
 from invokeai_py_client.errors import InvokeAIClientError, UsageError, WorkflowFormatError

@@ -28,7 +28,9 @@ from invokeai_py_client.sweep.manifest import (
     run_record,
     unpacked,
 )
+from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
+from invokeai_py_client.sweep.runs import SweepRuns
 from invokeai_py_client.sweep.sweep import AsyncSweep
 
 GRAPH = {"graph": {"nodes": {}}, "workflow": None}
@@ -119,7 +121,8 @@ def test_names_belong_to_their_runs(names: list[tuple[str, ...]], expected: tupl
         for place, mine in enumerate(names)
     ]
     connection = Connection.to("http://localhost:1")
-    sweep = AsyncSweep(connection, "w", ["a"], requests, batch_id="b", inputs={}, labels={})
+    runs = SweepRuns(requests, inputs={}, labels={}, queue_id="default")
+    sweep = AsyncSweep(connection, "w", ["a"], runs, ServerExecution(connection, runs, batch_id="b"))
     assert sweep.names == expected
 
 

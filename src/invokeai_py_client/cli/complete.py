@@ -1,4 +1,4 @@
-"""Shell completion of names on the server: workflows, inputs, models, boards and presets.
+"""Shell completion of names on the server: workflows, inputs, models, boards and presets, and of pools.
 
 Completion waits for two seconds at most. It proposes nothing if the server does not respond.
 """
@@ -82,6 +82,33 @@ def _proposing(names: Names) -> Complete:
     return complete
 
 
+def _configured(names: Callable[[], Iterable[str]]) -> Complete:
+    """Return a function that proposes names from the configuration file. Sends no request."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from invokeai_py_client.errors import InvokeAIClientError
+
+        del context, parameter
+        try:
+            return _items(incomplete, names())
+        except InvokeAIClientError:
+            return []
+
+    return complete
+
+
+def _pools() -> Iterable[str]:
+    from invokeai_py_client.pool_settings import pool_names
+
+    return pool_names()
+
+
+def _profiles() -> Iterable[str]:
+    from invokeai_py_client.config import read_profiles
+
+    return sorted(read_profiles())
+
+
 complete_models = _proposing(lambda client: (one.name for one in client.dnn_model_repo.list_models()))
 complete_boards = _proposing(_boards)
 complete_presets = _proposing(_presets)
@@ -89,6 +116,8 @@ complete_system_prompts = _proposing(_system_prompts)
 complete_users = _proposing(lambda client: (one.email for one in client.users.list_users()))
 complete_providers = _proposing(lambda client: (one.provider_id for one in client.server.providers()))
 complete_packs = _proposing(lambda client: (one.name for one in client.nodes.list_packs()))
+complete_pools = _configured(_pools)
+complete_servers = _configured(_profiles)
 
 
 def complete_node_packs(
@@ -176,10 +205,7 @@ def _address(label: str, field_name: str) -> str:
 
 
 def _matching(context: click.Context, incomplete: str, names: Names) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
     from invokeai_py_client import InvokeAIClient
-    from invokeai_py_client._text import printable
     from invokeai_py_client.errors import InvokeAIClientError
 
     try:
@@ -188,6 +214,15 @@ def _matching(context: click.Context, incomplete: str, names: Names) -> list[Com
             found = list(dict.fromkeys(names(client)))
     except InvokeAIClientError:
         return []
+    return _items(incomplete, found)
+
+
+def _items(incomplete: str, found: Iterable[str]) -> list[CompletionItem]:
+    """Return the names that begin with a text."""
+    from click.shell_completion import CompletionItem
+
+    from invokeai_py_client._text import printable
+
     # Shells print and insert names as they are, and read a line for each.
     safe = [name for name in found if printable(name) == name and len(name.splitlines()) <= 1]
     matching = [name for name in safe if name.casefold().startswith(incomplete.casefold())]

@@ -33,7 +33,8 @@ def config(url: str | None, as_json: bool) -> None:
 
     Tokens are never shown. No request is sent.
     """
-    from invokeai_py_client.config import choose, config_path, read_profiles
+    from invokeai_py_client.config import choose, read_profiles
+    from invokeai_py_client.config_file import config_path
 
     profiles = read_profiles()
     chosen = choose(url)

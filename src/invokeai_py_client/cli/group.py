@@ -14,7 +14,7 @@ from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.cli.options import common_options
 from invokeai_py_client.cli.output import CommandInterrupted
 
-ALIASES = {"list": "ls", "delete": "rm"}
+ALIASES = {"list": "ls", "delete": "rm", "remove": "rm"}
 """Other names of commands, which are not listed."""
 
 

@@ -92,7 +92,8 @@ def logout(profile: str | None, as_json: bool) -> None:
 
     InvokeAI cannot revoke tokens. Copies of the token stay valid until they expire or the password changes.
     """
-    from invokeai_py_client.config import DEFAULT_PROFILE, config_path, forget_profile
+    from invokeai_py_client.config import DEFAULT_PROFILE, forget_profile
+    from invokeai_py_client.config_file import config_path
 
     name = profile or os.environ.get("INVOKEAI_PROFILE") or DEFAULT_PROFILE
     forgotten = forget_profile(name)

@@ -42,6 +42,7 @@ _COMMANDS = {
     "login": ("invokeai_py_client.cli.login", "Sign in to a server."),
     "logout": ("invokeai_py_client.cli.login", "Sign out of a server."),
     "server": ("invokeai_py_client.cli.server", "Run a local InvokeAI server, and administer any server."),
+    "pool": ("invokeai_py_client.cli.pool", "Manage pools of servers."),
     "completion": ("invokeai_py_client.cli.completion", "Print a shell completion script."),
 }
 

@@ -11,8 +11,9 @@ from invokeai_py_client.display.choice import in_notebook
 from invokeai_py_client.display.console import default_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from rich.console import RenderableType
     from rich.progress import Progress, Task, TaskID
 
     from invokeai_py_client.display.notebook import Cell
@@ -20,22 +21,27 @@ if TYPE_CHECKING:
 _LONGEST_RUN = 32
 
 
-def sweep_display(count: int, progress: bool | None, current: Callable[[], str] = str) -> SweepDisplay:
+def sweep_display(
+    count: int, progress: bool | None, current: Callable[[], Sequence[str]] = tuple
+) -> SweepDisplay:
     """Return a display for a sweep.
 
     Args:
         count: The number of runs.
         progress: Whether to show progress. None shows it only in a terminal or a notebook.
-        current: Returns a description of the current run, or "" if no run is running. It is called from another
-            thread, several times per second. Defaults to no description.
+        current: Returns descriptions of what is running, one for each server. It is called from another thread, several
+            times per second. Defaults to no description.
     """
     return SweepDisplay(count, is_interactive() if progress is None else progress, current)
 
 
 class SweepDisplay:
-    """A progress bar for the runs, with the current run and the remaining time. Plain lines if the output is piped."""
+    """A progress bar for the runs, with the current run and the remaining time. Plain lines if the output is piped.
 
-    def __init__(self, count: int, shown: bool, current: Callable[[], str] = str) -> None:
+    If several servers are at work, there is a line for each below the bar.
+    """
+
+    def __init__(self, count: int, shown: bool, current: Callable[[], Sequence[str]] = tuple) -> None:
         self._count = count
         self._current = current
         self._shown = shown
@@ -69,9 +75,18 @@ class SweepDisplay:
             class CurrentRun(ProgressColumn):
                 def render(self, task: Task) -> Text:
                     del task
-                    return Text(clip(current(), _LONGEST_RUN), style="dim", no_wrap=True)
+                    lines = current()
+                    only = clip(lines[0], _LONGEST_RUN) if len(lines) == 1 else ""
+                    return Text(only, style="dim", no_wrap=True)
 
-            self._progress = Progress(
+            class ProgressOfServers(Progress):
+                def get_renderables(self) -> Iterable[RenderableType]:
+                    yield from super().get_renderables()
+                    lines = current()
+                    if len(lines) > 1:
+                        yield from (Text(line, style="dim", no_wrap=True) for line in lines)
+
+            self._progress = ProgressOfServers(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),

@@ -14,6 +14,7 @@ from invokeai_py_client.files.convert import check_target
 from invokeai_py_client.files.download import fetch_to_disk
 from invokeai_py_client.files.formats import is_whole
 from invokeai_py_client.files.names import needs_records, paths_for, target_path
+from invokeai_py_client.image.kept import KeptFiles
 from invokeai_py_client.image.responses import (
     ImageNames,
     Kind,
@@ -42,12 +43,14 @@ class WantedFile:
         target: The file to write.
         kind: What it is. Defaults to ``"image"``.
         full_resolution: Whether to download the image or video itself rather than its thumbnail. Defaults to True.
+        source: The server that has it. Defaults to the one that the others come from.
     """
 
     name: str
     target: Path
     kind: Kind = "image"
     full_resolution: bool = True
+    source: Connection | None = None
 
     @property
     def path(self) -> str:
@@ -64,7 +67,11 @@ class WantedFile:
         check_target(self.target, stored if self.full_resolution else "WEBP")
 
     async def fetch(self, connection: Connection) -> int:
-        """Download the file, and return its size in bytes."""
+        """Download the file, unless this machine has it, and return its size in bytes."""
+        if self.full_resolution:
+            kept = await connection.part(KeptFiles).copy(self.name, self.target)
+            if kept is not None:
+                return kept
         try:
             return await fetch_to_disk(connection, self.path, self.target)
         except ROUTE_MISSING:
@@ -92,7 +99,7 @@ async def download_files(
 
     async def fetch(one: WantedFile) -> tuple[Path, int]:
         try:
-            return one.target, await one.fetch(connection)
+            return one.target, await one.fetch(one.source or connection)
         except NotFoundError as error:
             error.args = ("It is not on the server.",)  # the message names the image or video
             raise

@@ -24,6 +24,7 @@ from invokeai_py_client.errors import (
     UsageError,
     WorkflowFormatError,
 )
+from invokeai_py_client.image.kept import KeptFiles
 from invokeai_py_client.image.record import AsyncImageMetadata, AsyncIvkImage
 from invokeai_py_client.image.responses import MOST_NAMES, Kind, file_path
 from invokeai_py_client.lookup import unknown_file
@@ -274,6 +275,8 @@ class GalleryFile(AsyncObject):
         Raises:
             NotFoundError: It was deleted from the server.
         """
+        if self._data is None:
+            self._data = await self.connection.part(KeptFiles).read(self.name)
         if self._data is None:
             with patiently():
                 self._data = await self._download(self.connection)

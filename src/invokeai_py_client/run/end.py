@@ -131,6 +131,12 @@ class RunEnd:
         kept = item if whole else {key: value for key, value in item.items() if key not in _LARGE}
         self._store(kept, results, seeds_of_item(item))
 
+    def adopt(self, other: RunEnd) -> None:
+        """Take over the queue item and the results of the same run."""
+        self.failing = other.failing
+        self._packed = other._packed
+        self._seconds = other._seconds
+
     def _store(self, item: Mapping[str, Any], results: Results, seeds: Mapping[Key, int]) -> None:
         self._seconds = seconds_of_item(item)
         self._packed = PackedResults(results, seeds, item)

@@ -74,6 +74,7 @@ async def prepare_request(
     data: Sequence[Any] = (),
     server: ServerSide | None = None,
     upload: bool = True,
+    placeholders: bool = False,
 ) -> dict[str, Any]:
     """Return the body of an enqueue request.
 
@@ -93,6 +94,8 @@ async def prepare_request(
         data: More batch data: the axes of a sweep. Local images in it are uploaded.
         upload: Whether to upload images and build the body. If False, stop after the checks and return an empty
             dict. Defaults to True.
+        placeholders: Whether to build the body even if ``upload`` is False, with placeholders in place of the names of
+            uploaded images. Defaults to False.
 
     Raises:
         UsageError: ``runs`` is less than 1.
@@ -134,14 +137,16 @@ async def prepare_request(
             if (problem.node_id, problem.field) not in found.blamed:
                 found.others.append(str(await _with_models(server, inputs, problem, values)))
     found.raise_if_any(loaded.name)
-    if not upload:
+    if not upload and not placeholders:
         return {}
-    if uploads:
+    if uploads and upload:
         names = await gather_or_cancel(server.upload(image) for image in uploads.values())
         values = {
             key: _filled(value, dict(zip(uploads, names, strict=True))) for key, value in values.items()
         }
     rising = local_images(data)
+    if not upload:
+        rising = []
     names = await gather_or_cancel(server.upload(image) for image in rising)
     server.note_changes()
     body = build_request(

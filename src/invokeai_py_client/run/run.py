@@ -66,6 +66,7 @@ class AsyncRun(AsyncObject):
         item_id: The queue item's id.
         batch_id: The batch's id, chosen by this client.
         queue_id: The id of its queue.
+        server: The name of the server, if the run belongs to a sweep over a pool of servers. Otherwise None.
 
     Example:
         ```python
@@ -90,8 +91,10 @@ class AsyncRun(AsyncObject):
         end: RunEnd | None = None,
         seeds: SeedNames | None = None,
         reported: ReportedItems | None = None,
+        server: str | None = None,
     ) -> None:
         self.connection = connection
+        self.server = server
         self._tracker = tracker
         self._labels: Mapping[str, str] = labels or {}
         self._end = end or RunEnd()
@@ -590,6 +593,8 @@ class AsyncRun(AsyncObject):
             self._end = RunEnd()
             self._end.__setstate__({name: self.__dict__.pop(f"_{name}", None) for name in names})
         self._awaits_place = False
+        if "server" not in state:  # pickled by a version without pools
+            self.server = None
         if "_reported" not in state:  # pickled by a version that read every item
             self._reported = None
         if "_inputs" not in state:  # pickled by a version that did not know the seeds of random nodes

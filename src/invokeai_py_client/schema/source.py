@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 from invokeai_py_client.errors import NotFoundError, NotInvokeAIError
 from invokeai_py_client.schema.cache import SchemaCache, fingerprint
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _DOCUMENT = "/openapi.json"
 _SCHEMA_PATIENCE = 120.0
+
+# The schemas in use, by version and the digest of the document. Servers of one version mostly have the same nodes, and
+# a schema of 6.14 takes 4 MB, so the connections of a pool of hundreds of servers must not have one each.
+_in_use: WeakValueDictionary[tuple[str, bytes], Schema] = WeakValueDictionary()
 
 
 async def server_version(http: HttpTransport, *, timeout: float | None = None, once: bool = False) -> str:
@@ -67,15 +72,22 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
 
     The document that describes them is fetched each time, because nothing smaller shows all changes: the server sends
     no ETag, its list of node packs (6.13+) has only the names of nodes, and node packs can be replaced while it runs.
-    The server needs about 25 ms to send it. The cache saves decoding and parsing it, which takes longer.
+    The server needs about 25 ms to send it. The cache saves decoding and parsing it, which takes longer. Connections to
+    servers with the same document share one schema.
 
     Args:
         http: The connection.
         url: The server's URL.
         refresh: Whether to parse the document even if the cache has it. Defaults to False.
     """
+    from hashlib import sha256
+
     version = await server_version(http)
     document, content_type = await read_document(http)
+    key = version, sha256(document).digest()
+    known = None if refresh else _in_use.get(key)
+    if known is not None:
+        return known
     mark = fingerprint(url, version, document)
     cache = SchemaCache()
     schema = None if refresh else cache.load(mark)
@@ -92,4 +104,5 @@ async def load_schema(http: HttpTransport, url: str, *, refresh: bool = False) -
             )
         schema = parse_schema(cast("dict[str, Any]", data), version)
         cache.store(mark, schema)
+    _in_use[key] = schema
     return schema

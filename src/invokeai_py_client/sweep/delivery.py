@@ -89,6 +89,15 @@ class Delivery:
             if rows:
                 self._todo.append((number, rows))
 
+    def expect(self, batch_id: str) -> None:
+        """Look the next request up on the server before it is sent, because an earlier client may have sent it.
+
+        Args:
+            batch_id: The id of its batch. The request is sent as a whole.
+        """
+        self.batches.append(batch_id)
+        self._unsure = batch_id, self._todo[0][1]
+
     def drop(self) -> list[int]:
         """Stop sending. Return the indexes of the runs that were never sent."""
         dropped = list(self.waiting())

@@ -7,6 +7,9 @@ The manifest survives a crash of the client or the server. It records the planne
 - ``sending``: a batch and its id, written before the batch is sent.
 - ``sent``: the queue items that the server created for a batch.
 - ``run``: a run that has ended, with its axis values, state, images and seconds.
+
+The manifest of a sweep over a pool of servers has another format: ``sending`` and ``run`` name the server, and there is
+no ``sent``, because the batch is looked up on that server when the sweep is resumed.
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.run.run import AsyncRun
 
 FORMAT = 1
+POOL_FORMAT = 2
+"""The format of the manifest of a sweep over a pool."""
+
 _BLOCK = 65536
 
 
@@ -66,14 +72,15 @@ class ManifestWriter:
             raise self._failure(error) from None
         remember_manifest(path)
 
-    def begin(self, requests: Sequence[Request], **header: Any) -> None:
+    def begin(self, requests: Sequence[Request], *, format: int = FORMAT, **header: Any) -> None:
         """Write the first line and the requests.
 
         Args:
             requests: The requests of the sweep.
+            format: The format of the manifest. Defaults to that of a sweep on one server.
             **header: The arguments that are needed to create the sweep again.
         """
-        self.write("sweep", format=FORMAT, **jsonable(header), requests=len(requests))
+        self.write("sweep", format=format, **jsonable(header), requests=len(requests))
         for request in requests:
             self.write("request", **request.to_dict())
 
@@ -133,6 +140,7 @@ class Sending:
         rows: The rows of the request that the batch has.
         time: The time in seconds since 1970.
         items: The queue items that the server created, or None if that is unknown.
+        server: The server of the pool that the batch is for. None if there is only one server.
     """
 
     batch_id: str
@@ -140,6 +148,7 @@ class Sending:
     rows: list[int]
     time: float
     items: list[int] | None = None
+    server: str | None = None
 
 
 @dataclass(slots=True)
@@ -158,6 +167,11 @@ class Manifest:
     batches: list[Sending] = field(default_factory=list[Sending])
     runs: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
+    @property
+    def is_of_pool(self) -> bool:
+        """Whether the sweep ran on a pool of servers."""
+        return self.header["format"] == POOL_FORMAT
+
     def unrecorded(self) -> dict[str, int]:
         """Return the batches that have runs whose end is not recorded, each with the number of these runs."""
         starts = [0, *accumulate(request.count for request in self.requests)]
@@ -169,16 +183,17 @@ class Manifest:
         return found
 
 
-_HEADER: Shape = {
+_COMMON: dict[str, Any] = {
     "name": str,
-    "url": str,
     "queue": str,
-    "batch": str,
-    "background": bool,
     "requests": int,
     "axes": ListOf(str),
     "inputs": dict,
     "labels": dict,
+}
+_HEADERS: dict[int, Shape] = {
+    FORMAT: {**_COMMON, "url": str, "batch": str, "background": bool},
+    POOL_FORMAT: {**_COMMON, "servers": ListOf(str)},
 }
 _RUN: Shape = {
     "item": int,
@@ -201,10 +216,10 @@ def read_manifest(path: Path) -> Manifest:
     first = next(lines, None)
     if first is None or first.kind != "sweep":
         raise not_a_manifest(path)
-    if first.data.get("format") != FORMAT:
+    if first.data.get("format") not in (FORMAT, POOL_FORMAT):
         raise UsageError(
-            f"The manifest {path} has format {first.data.get('format')!r} in line 1, "
-            f"but this client reads format {FORMAT}. Use the version of this package that wrote the file."
+            f"The manifest {path} has format {first.data.get('format')!r} in line 1, but this client reads formats "
+            f"{FORMAT} and {POOL_FORMAT}. Use the version of this package that wrote the file."
         )
     reader = _Reader(first)
     for line in lines:
@@ -216,11 +231,13 @@ class _Reader:
     """Collects the lines of a manifest, and checks them. A line that were skipped could mean that runs are repeated."""
 
     def __init__(self, header: Line) -> None:
-        header.check(_HEADER)
-        try:
-            ServerAddress.parse(header.data["url"])
-        except UsageError as error:
-            header.fail(f"'url' is not valid ({str(error).rstrip('.')})")
+        self._of_pool = header.data["format"] == POOL_FORMAT
+        header.check(_HEADERS[header.data["format"]])
+        if not self._of_pool:
+            try:
+                ServerAddress.parse(header.data["url"])
+            except UsageError as error:
+                header.fail(f"'url' is not valid ({str(error).rstrip('.')})")
         if not all(isinstance(label, str) for label in header.data["labels"].values()):
             header.fail("'labels' has values that are not text")
         if "seeds" in header.data:
@@ -236,6 +253,8 @@ class _Reader:
     def take(self, line: Line) -> None:
         """Add a line."""
         takers = {"request": self._request, "sending": self._sending, "sent": self._sent, "run": self._run}
+        if self._of_pool:
+            del takers["sent"]
         taker = takers.get(line.kind) if isinstance(line.kind, str) else None
         if taker is None:
             line.fail(f"its kind is {line.kind!r}; expected {', '.join(map(repr, takers))}")
@@ -271,6 +290,9 @@ class _Reader:
         if not is_time(line.data.get("time")):
             line.fail(f"'time' is {line.data.get('time')!r}; expected seconds since 1970")
         sending = Sending(line.data["batch"], number, rows, line.data["time"])
+        if self._of_pool:
+            line.check({"server": str})
+            sending.server = line.data["server"]
         if sending.batch_id in self._by_id:
             line.fail("an earlier line has the same batch")
         self._by_id[sending.batch_id] = sending
@@ -294,6 +316,9 @@ class _Reader:
             line.fail(f"'state' is {line.data.get('state')!r}; expected {', '.join(_ENDED)}")
         if not (line.data.get("seconds") is None or is_time(line.data["seconds"])):
             line.fail(f"'seconds' is {line.data['seconds']!r}; expected a number or null")
+        if self._of_pool:
+            self._run_of_pool(line)
+            return
         batch = line.data.get("batch")  # older versions did not record it
         sending = None if batch is None else self._by_id.get(batch)
         known = self._items if batch is None else (sending and sending.items) or ()
@@ -301,6 +326,15 @@ class _Reader:
             of = "" if batch is None else f" of batch {batch!r}"
             line.fail(f"no earlier line has the queue item {line.data['item']!r}{of}")
         self._found.runs[line.number_of("run", self._count)] = dict(line.data)
+
+    def _run_of_pool(self, line: Line) -> None:
+        line.check({"batch": str, "server": str})
+        index = line.number_of("run", self._count)
+        sending = self._by_id.get(line.data["batch"])
+        first = 0 if sending is None else sum(one.count for one in self._found.requests[: sending.request])
+        if sending is None or index - first not in sending.rows:  # otherwise the run would be sent again
+            line.fail(f"no earlier line has the run {index} in batch {line.data['batch']!r}")
+        self._found.runs[index] = dict(line.data)
 
 
 def run_record(index: int, run: AsyncRun, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -174,6 +174,7 @@ async def prepare_requests(
     prepend: bool = False,
     auto_board: str | None = None,
     upload: bool = True,
+    placeholders: bool = False,
     server: ServerSide | None = None,
 ) -> list[Request]:
     """Check a plan against the server and build its requests.
@@ -188,6 +189,8 @@ async def prepare_requests(
         auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
         upload: Whether to upload images and build the requests. If False, the plan is only checked and no requests
             are returned. Defaults to True.
+        placeholders: Whether to build the requests even if ``upload`` is False, with placeholders in place of the names
+            of uploaded images. Defaults to False.
         server: The lookups to share. Defaults to new ones.
 
     Raises:
@@ -224,8 +227,9 @@ async def prepare_requests(
             data=data,
             server=server,
             upload=upload,
+            placeholders=placeholders,
         )
-        if not upload:
+        if not body:
             continue
         if len(body["batch"]["data"]) > len(data):
             raise UsageError(

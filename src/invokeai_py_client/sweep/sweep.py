@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._base import AsyncObject
+from invokeai_py_client._base import AsyncObject, with_connection
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._partial import is_hopeless
 from invokeai_py_client._paths import user_path
+from invokeai_py_client._text import listed
 from invokeai_py_client.engine.addressing import plain
 from invokeai_py_client.engine.inputs import seed_names
 from invokeai_py_client.engine.seeds import SeedNames
-from invokeai_py_client.errors import (
-    APIRequestError,
-    EnqueueUnknownError,
-    InvokeAIClientError,
-    NotFoundError,
-    RunNotFinishedError,
-    TransferError,
-    UsageError,
-)
-from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.errors import InvokeAIClientError, NotFoundError, TransferError, UsageError
 from invokeai_py_client.run.batch_ids import new_batch_id
-from invokeai_py_client.run.end import RunEnd, removed_item
 from invokeai_py_client.run.enqueue import cancel_quietly
-from invokeai_py_client.run.reported import ReportedItems
-from invokeai_py_client.run.results import CalledResults
-from invokeai_py_client.run.run import AsyncRun, move_run
-from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.sweep.delivery import Delivered, Delivery
-from invokeai_py_client.sweep.follower import Follower
-from invokeai_py_client.sweep.manifest import ManifestWriter
-from invokeai_py_client.sweep.origin import warn_if_foreign
-from invokeai_py_client.sweep.requests import RowInputs, prepare_requests
-from invokeai_py_client.transport import timing
+from invokeai_py_client.sweep.manifest import FORMAT, POOL_FORMAT, ManifestWriter
+from invokeai_py_client.sweep.one_server import ServerExecution
+from invokeai_py_client.sweep.requests import prepare_requests
+from invokeai_py_client.sweep.runs import SweepRuns
 from invokeai_py_client.transport.loop import call_back, if_abandoned
 from invokeai_py_client.transport.payload import path_part
-from invokeai_py_client.transport.retry import Outage, patiently
+from invokeai_py_client.transport.retry import patiently
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
@@ -53,19 +37,17 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.inputs import InputSet
     from invokeai_py_client.engine.workflow import LoadedWorkflow
     from invokeai_py_client.image.image import AsyncImage
-    from invokeai_py_client.run.status import RunStatus
+    from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+    from invokeai_py_client.run.results import CalledResults
+    from invokeai_py_client.run.run import AsyncRun
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.manifest import Manifest
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.report import ReportEntry
-    from invokeai_py_client.sweep.requests import Request
+    from invokeai_py_client.sweep.runs import Execution, ServerPool
     from invokeai_py_client.sweep.sheet import Cell
     from invokeai_py_client.video.video import AsyncVideo
 
-# How many runs of a background sweep are in the server's queue at a time.
-_FEW = 2
-# How many runs are sent at a time while the server's queue is full.
-_REFILL = 100
 # The longer side of the server's thumbnails, in pixels.
 _THUMBNAIL = 256
 _AT_ONCE = 8
@@ -73,8 +55,6 @@ _CHUNK = 32
 # What a contact sheet shows in place of an image that is not on the server.
 _DELETED = "deleted"
 _IN_A_NOTEBOOK = 50
-# How many runs after the first running one are checked for further GPUs.
-_NEAR = 16
 
 
 class AsyncSweep(AsyncObject):
@@ -99,58 +79,27 @@ class AsyncSweep(AsyncObject):
         connection: Connection,
         name: str,
         axes: Sequence[str],
-        requests: Sequence[Request],
+        runs: SweepRuns,
+        execution: Execution,
         *,
-        batch_id: str,
-        inputs: Mapping[str, Any],
-        labels: Mapping[str, str],
-        queue_id: str = "default",
-        background: bool = False,
-        manifest: ManifestWriter | None = None,
         kept: Manifest | None = None,
-        seeds: SeedNames | None = None,
     ) -> None:
         self.connection = connection
-        self._requests = tuple(requests)
-        self._inputs = dict(inputs)
-        self._labels = dict(labels)
-        self._background = background
-        self._manifest = manifest
-        self._runs: dict[int, AsyncRun] = {}
-        self._ends: dict[int, RunEnd] = {}
-        self._index: dict[int, int] = {}
-        self._open: set[int] = set(range(sum(request.count for request in requests)))
-        self._count = len(self._open)
-        self._order: list[int] = []
-        self._tracker = BatchTracker(batch_id, keep_events=False, keep_results=True)
-        self._reported = ReportedItems(requests[0].body["batch"])
-        self._follower = Follower(connection, queue_id, self._tracker, self._finished, self._reported)
-        self._delivery = Delivery(connection, queue_id, requests, self._tracker, manifest)
-        self._feeder: asyncio.Task[None] | None = None
+        self._runs = runs
+        self._execution = execution
         self._kept = kept
-        self._seeds = seeds
         self.name = name
         self.axes: tuple[str, ...] = tuple(axes)
-        # Rows that were added when the sweep was resumed may have no names, and so may those before.
-        names = [request.names or ("",) * request.count for request in requests]
-        self.names: tuple[str, ...] = tuple(chain(*names)) if any(chain(*names)) else ()
-        self.queue_id = queue_id
+        self.names: tuple[str, ...] = runs.names
+        self.queue_id: str = runs.queue_id
 
     # ------------------------------------------------------------------ runs
 
     def __len__(self) -> int:
-        return self._count
+        return self._runs.count
 
     def __getitem__(self, index: int) -> AsyncRun:
-        place = index + self._count if index < 0 else index
-        if not 0 <= place < self._count:
-            raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
-        run = self._runs.get(place)
-        if run is None:
-            raise RunNotFinishedError(
-                f"Run {place} of the sweep has not been sent yet. Wait for it with wait() or as_completed()."
-            )
-        return run
+        return self._runs[index]
 
     def __aiter__(self) -> AsyncIterator[AsyncRun]:
         return self.as_completed()
@@ -158,7 +107,7 @@ class AsyncSweep(AsyncObject):
     @property
     def runs(self) -> list[AsyncRun]:
         """The runs that have been sent, in the order of the axes. The last axis varies fastest."""
-        return [self._runs[index] for index in sorted(self._runs)]
+        return self._runs.sent
 
     @property
     def failed(self) -> list[AsyncRun]:
@@ -168,7 +117,7 @@ class AsyncSweep(AsyncObject):
     @property
     def done(self) -> int:
         """The number of runs that have ended, successfully or not."""
-        return self._count - len(self._open)
+        return self._runs.count - len(self._runs.open)
 
     def index(self, run: AsyncRun) -> int:
         """Return the index of a run in the sweep.
@@ -176,9 +125,7 @@ class AsyncSweep(AsyncObject):
         Raises:
             ValueError: The run does not belong to the sweep.
         """
-        place = self._index.get(run.item_id)
-        if place is None or self._runs[place] != run:  # a new database has items with the same ids
-            place = next((index for index, known in self._runs.items() if known == run), None)
+        place = self._execution.index_of(run)
         if place is None:
             raise ValueError(f"{run!r} does not belong to this sweep.")
         return place
@@ -189,14 +136,7 @@ class AsyncSweep(AsyncObject):
         Raises:
             IndexError: The sweep has no run with this index.
         """
-        request, row = self._place(index)
-        return request.values(row)
-
-    def _place(self, index: int) -> tuple[Request, int]:
-        for request in self._requests:
-            if 0 <= index - request.first < request.count:
-                return request, index - request.first
-        raise IndexError(f"No run {index}: the sweep has {self._count} runs, numbered from 0.")
+        return self._runs.values(index)
 
     # ------------------------------------------------------------------ waiting
 
@@ -208,11 +148,11 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         given = 0
-        async with aclosing(self._steps()) as steps:
+        async with aclosing(self._execution.steps()) as steps:
             async for _ in steps:
-                while given < len(self._order):
+                while given < len(self._runs.ended):
                     given += 1
-                    yield self._runs[self._order[given - 1]]
+                    yield self._runs[self._runs.ended[given - 1]]
 
     async def wait(
         self, *, on_run: Callable[[AsyncRun], object] | None = None, progress: bool | None = None
@@ -232,7 +172,7 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.display.sweep import sweep_display
 
         failed = 0
-        with sweep_display(self._count, progress, self._current) as display:
+        with sweep_display(len(self), progress, self._execution.current) as display:
             async for run in self.as_completed():
                 failed += not run.status.ok
                 display.show(self.done, failed)
@@ -240,44 +180,12 @@ class AsyncSweep(AsyncObject):
                     await call_back(on_run, run)
         return self.runs
 
-    def _current(self) -> str:
-        """Return the number, the node and the progress of the run that is running, or "" if none is running.
-
-        If several GPUs are at work, this is the run with the lowest number, with its GPU and the number of the others.
-        """
-        running: list[tuple[int, AsyncRun, RunStatus]] = []
-        left = _NEAR
-        for index in self._open.copy():
-            run = self._runs.get(index)
-            status = None if run is None else run.status
-            if run is not None and status is not None and status.state is JobStatus.RUNNING:
-                running.append((index, run, status))
-            left -= bool(running)
-            if not left:
-                break
-        if not running:
-            return ""
-        index, run, status = min(running, key=lambda entry: entry[0])
-        node = f": {run.node_label(status.node_id)}" if status.node_id else ""
-        share = "" if status.fraction is None else f" {status.fraction:.0%}"
-        if status.loading:
-            share = f", loading {status.loading}"
-        if len(running) == 1:
-            return f"run {index + 1}{node}{share}"
-        device = f" on {status.device}" if status.device else ""
-        return f"run {index + 1}{device}{node}{share}, {len(running) - 1} more"
-
     # ------------------------------------------------------------------ canceling and retrying
 
     async def cancel(self) -> None:
         """Cancel the runs that have not ended, and stop sending the others."""
         await self._ready()
-        self._stop_feeding()
-        self._open -= set(self._delivery.drop())
-        if self._delivery.batches:
-            await self._delivery.cancel(self._delivery.batches)
-            await self._follower.read_states()
-        self._tracker.wake()
+        await self._execution.cancel()
 
     async def retry_failed(self) -> int:
         """Run the failed and canceled runs again, with the same values.
@@ -287,13 +195,7 @@ class AsyncSweep(AsyncObject):
         """
         await self._ready()
         again = {index for index, run in self._runs.items() if run.done and not run.status.ok}
-        for index in again:  # the end of an item may not have been processed yet, for example after cancel()
-            self._follower.drop(self._runs[index].item_id)
-            self._ends.pop(self._runs[index].item_id, None)
-        self._order = [index for index in self._order if index not in again]
-        self._open |= again
-        self._delivery.add(again)
-        await self._send()
+        await self._execution.retry(again)
         return len(again)
 
     # ------------------------------------------------------------------ images and tables
@@ -366,15 +268,16 @@ class AsyncSweep(AsyncObject):
         refuse_empty(template=template)
         await self._ready()
         made = [
-            file
-            for index, run in sorted(self._runs.items())
+            (run.connection, file)
+            for index, run in self._runs.items()
             if run.done
             for file in run_files(index, run, self.names)
         ]
-        paths = paths_of_run_files(default_template(self.names) if template is None else template, made)
+        chosen = default_template(self.names) if template is None else template
+        paths = paths_of_run_files(chosen, [file for _, file in made])
         missing = [
-            WantedFile(one.file, path, one.kind)
-            for one, path in zip(made, paths, strict=True)
+            WantedFile(one.file, path, one.kind, source=connection)
+            for (connection, one), path in zip(made, paths, strict=True)
             if not path.exists()
         ]
         await download_files(self.connection, missing)
@@ -412,7 +315,7 @@ class AsyncSweep(AsyncObject):
             missing = error
         lost = {} if missing is None else missing.failed
         loop = asyncio.get_running_loop()
-        done = [(index, run) for index, run in sorted(self._runs.items()) if run.done]
+        done = [(index, run) for index, run in self._runs.items() if run.done]
 
         def entries() -> Iterator[ReportEntry]:
             # Called in a thread: the page is written while the next thumbnails are loaded, and none stays in memory.
@@ -427,7 +330,7 @@ class AsyncSweep(AsyncObject):
             title or self.name,
             self.axes,
             entries(),
-            inputs={name: value for name, value in self._inputs.items() if name not in self.axes},
+            inputs={name: value for name, value in self._runs.inputs.items() if name not in self.axes},
             about=about,
         )
         if missing is not None:
@@ -440,14 +343,12 @@ class AsyncSweep(AsyncObject):
         Its keys are ``run item state seconds images error``, ``name`` if the table has such a column, ``seed`` if the
         workflow has a seed, and the axes.
         """
-        from invokeai_py_client.sweep.manifest import run_record
-
         records: list[dict[str, Any]] = []
-        for index, run in sorted(self._runs.items()):
+        for index, run in self._runs.items():
             if run.done:
-                record = run_record(index, run, self._recorded_values(index, run))
+                record = self._runs.record(index, run)
                 values = record.pop("inputs")
-                if self._seeds is not None and self._seeds.main:
+                if self._runs.seeds is not None and self._runs.seeds.main:
                     values = {"seed": run.seed, **values}
                 if self.names:
                     values = {"name": self.names[index], **values}
@@ -473,7 +374,11 @@ class AsyncSweep(AsyncObject):
     # ------------------------------------------------------------------ resuming
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], client: AsyncInvokeAIClient | None = None) -> AsyncSweep:
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        client: AsyncInvokeAIClient | AsyncInvokeAIPool | None = None,
+    ) -> AsyncSweep:
         """Resume a sweep from its manifest, for example after a crash.
 
         Runs that have ended are not run again, and runs that are on the server are followed. Runs that were canceled
@@ -485,10 +390,12 @@ class AsyncSweep(AsyncObject):
             client: The client to use. If its server is another one than that in the manifest, a warning is logged, and
                 the runs without a result are sent to it. Defaults to a client for the server in the manifest, with
                 the credentials that belong to this server: those in the environment if ``INVOKEAI_URL`` is its URL,
-                or those of its profile.
+                or those of its profile. For a sweep over a pool of servers, the pool, which may have other servers now:
+                what was sent to a server is looked up there, or sent to others if it does not respond.
 
         Raises:
-            UsageError: The file is not a manifest, or no run of the sweep was sent.
+            UsageError: The file is not a manifest, no run of the sweep was sent, or the sweep ran on a pool and
+                ``client`` is not one, or vice versa.
         """
         from invokeai_py_client.connection import Connection
         from invokeai_py_client.sweep.manifest import read_manifest
@@ -496,20 +403,31 @@ class AsyncSweep(AsyncObject):
         file = user_path(path)
         kept = read_manifest(file)
         head = kept.header
-        return cls(
-            Connection.to_recorded(head["url"]) if client is None else client.connection,
-            head["name"],
-            head["axes"],
+        pool = cast("ServerPool | None", client if hasattr(client, "execution") else None)
+        if kept.is_of_pool and pool is None:
+            raise UsageError(
+                f"The manifest {file} belongs to a sweep over a pool of servers ({listed(head['servers'], 4)}). Pass a "
+                "pool instead of a client: Sweep.resume(path, pool)."
+            )
+        if pool is not None and not kept.is_of_pool:
+            raise UsageError(
+                f"The manifest {file} belongs to a sweep on one server, {head['url']}. Pass a client for that server "
+                "instead of a pool."
+            )
+        runs = SweepRuns(
             kept.requests,
-            batch_id=head["batch"],
             inputs=head["inputs"],
             labels=head["labels"],
             queue_id=head["queue"],
-            background=head["background"],
-            manifest=ManifestWriter(file, create=False),
-            kept=kept,
             seeds=SeedNames.from_dict(head["seeds"]) if "seeds" in head else None,
+            manifest=ManifestWriter(file, create=False),
         )
+        if pool is not None:
+            execution = pool.execution(runs)
+            return cls(pool.connection, head["name"], head["axes"], runs, execution, kept=kept)
+        connection = Connection.to_recorded(head["url"]) if client is None else client.connection
+        execution = ServerExecution(connection, runs, batch_id=head["batch"], background=head["background"])
+        return cls(connection, head["name"], head["axes"], runs, execution, kept=kept)
 
     # ------------------------------------------------------------------ internals
 
@@ -519,198 +437,11 @@ class AsyncSweep(AsyncObject):
         if kept is not None:
             try:
                 with patiently():
-                    await self._restore(kept)
+                    await self._execution.restore(kept)
             except BaseException:
                 self._kept = kept
                 raise
-            await self._send()
-
-    async def _begin(self) -> None:
-        """Send the first runs. If a later request is rejected, the earlier ones are canceled."""
-        self._delivery.add_all()
-        try:
-            await self._send()
-        except BaseException:
-            if self._runs:
-                await cancel_quietly(self._delivery.cancel(self._delivery.batches))
-            raise
-
-    async def _restore(self, kept: Manifest) -> None:
-        """Restore the state of the sweep from its manifest and the server.
-
-        Canceled runs are run again, because a server that crashes cancels the run in progress.
-        """
-        await warn_if_foreign(self.connection, self.queue_id, kept)
-        for index, (item_id, batch_id) in (await self._delivery.restore(kept.batches)).items():
-            if index in self._runs:
-                continue  # restored by an earlier attempt that failed later
-            record = kept.runs.get(index)
-            if record is None or (record["item"], record.get("batch", batch_id)) != (item_id, batch_id):
-                self._add_run(index, item_id, batch_id)
-            elif JobStatus(record["state"]) is not JobStatus.CANCELLED:
-                self._add_run(index, item_id, batch_id)
-                self._restore_end(index, item_id, record)
-        await self._follower.read_states()
-        for index in sorted(self._open):
-            run = self._runs.get(index)
-            if run is not None and run.status.state is JobStatus.CANCELLED:
-                self._follower.drop(run.item_id)
-                del self._runs[index], self._ends[run.item_id]
-        self._delivery.add(index for index in self._open if index not in self._runs)
-
-    def _restore_end(self, index: int, item_id: int, record: Mapping[str, Any]) -> None:
-        """Restore a run that has ended from its record in the manifest."""
-        from invokeai_py_client.sweep.manifest import recorded_item
-
-        self._ends.pop(item_id).record = record
-        self._tracker.item(item_id, recorded_item(record))
-        self._follower.drop(item_id)
-        self._open.discard(index)
-        self._order.append(index)
-
-    async def _send(self) -> None:
-        cut = False
-        while len(self._delivery) and not cut and not self._background:
-            cut = await self._send_on(None)
-        if len(self._delivery):
-            self._start_feeding()
-
-    def _start_feeding(self) -> None:
-        if self._feeder is None or self._feeder.done():
-            self._feeder = asyncio.create_task(self._keep_sending())
-            self._feeder.add_done_callback(lambda _: self._tracker.wake())
-            self.connection.background(self._feeder)
-
-    async def _keep_sending(self) -> None:
-        """Send the remaining runs whenever the queue has room."""
-        while len(self._delivery):
-            if self._background:
-                room = _FEW - len(self._follower)
-                if room > 0:
-                    await self._send_on(room)
-                else:
-                    await self._tracker.change(timing.QUEUE_FULL)
-                continue
-            before = self.done
-            enough = min(_REFILL, max(1, len(self._follower)))
-            while self.done - before < enough and await self._tracker.change(timing.QUEUE_FULL):
-                pass
-            await self._send_on(max(_REFILL, self.done - before))
-
-    async def _send_on(self, most: int | None) -> bool:
-        """Send some runs, and tolerate outages. A lost request is sent again only if the server did not receive it.
-
-        Args:
-            most: The maximum number of runs. None: all runs of the next request.
-
-        Returns:
-            Whether the server accepted only a part of the runs because its queue is full.
-        """
-        longest = self.connection.settings.outage_timeout
-        outage: Outage | None = None
-        while True:
-            try:
-                return self._take(await self._delivery.send(most))
-            except APIRequestError as error:
-                if outage is None:
-                    # If the server is down before the first run was sent, report that at once, unless the server was
-                    # there and may have the batch.
-                    lost = isinstance(error, EnqueueUnknownError) and self._feeder is not None
-                    outage = Outage(longest if self._runs or lost else 0)
-                await outage.tolerate(error)
-
-    def _take(self, delivered: Delivered) -> bool:
-        for index, item_id in delivered.items.items():
-            self._add_run(index, item_id, delivered.batch_id)
-        self._tracker.wake()
-        return delivered.cut
-
-    def _add_run(self, index: int, item_id: int, batch_id: str) -> None:
-        if item_id in self._index:
-            self._part_with(self._index[item_id], item_id, batch_id)
-        self._runs[index] = self._new_run(index, item_id, batch_id)
-        self._index[item_id] = index
-        self._follower.add(item_id, batch_id)
-
-    def _part_with(self, index: int, item_id: int, batch_id: str) -> None:
-        """Give a run a tracker of its own, because the server has given its item's id to an item of another batch.
-
-        This happens if the server's database is recreated during a sweep.
-        """
-        run = self._runs.get(index)
-        if run is not None and run.item_id == item_id:  # otherwise, the run was sent again since
-            if run.batch_id == batch_id:
-                return
-            if item_id in self._ends:  # it had not ended, and is gone with the old database
-                self._follower.drop(item_id)
-                self._tracker.release(item_id)
-                self._finished(item_id, None, ())
-            move_run(run, BatchTracker(run.batch_id, keep_events=False))
-        self._tracker.release(item_id)
-
-    def _new_run(self, index: int, item_id: int, batch_id: str) -> AsyncRun:
-        end = self._ends[item_id] = RunEnd()
-        return AsyncRun(
-            self.connection,
-            item_id,
-            self._tracker,
-            batch_id=batch_id,
-            queue_id=self.queue_id,
-            inputs=RowInputs(*self._place(index), self._inputs),
-            labels=self._labels,
-            end=end,
-            seeds=self._seeds,
-        )
-
-    def _finished(
-        self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
-    ) -> None:
-        index = self._index[item_id]
-        run = self._runs[index]
-        self._tracker.item(item_id, item)
-        ended = item or removed_item(item_id, run.batch_id)
-        facts = self._reported.facts(self._labels)
-        self._ends.pop(item_id).take(ended, self._labels, called, whole=False, facts=facts)
-        self._open.discard(index)
-        self._order.append(index)
-        if self._manifest is not None:
-            from invokeai_py_client.sweep.manifest import run_record
-
-            record = run_record(index, run, self._recorded_values(index, run))
-            self._manifest.write("run", **record, batch=run.batch_id)
-
-    def _recorded_values(self, index: int, run: AsyncRun) -> dict[str, Any]:
-        """Return the axis values of a run, and the seeds that random nodes drew for it on the server."""
-        names = () if self._seeds is None else self._seeds.drawn.values()
-        inputs = run.inputs
-        return {**self.values(index), **{name: inputs[name] for name in names if name in inputs}}
-
-    async def _steps(self) -> AsyncGenerator[None]:
-        """Follow the runs until all have ended. Yield whenever some may have ended, at least once."""
-        if not self._open:
-            yield
-            return
-        async with self._follower.changes() as changes:
-            async for change in changes:
-                self._check_feeder()
-                self._follower.step(changes, change)
-                yield
-                if not self._open:
-                    return
-
-    def _check_feeder(self) -> None:
-        feeder = self._feeder
-        if feeder is not None and feeder.done():
-            self._feeder = None
-            if not feeder.cancelled():  # the client was closed, and is now used again
-                feeder.result()  # raises the task's error
-        if len(self._delivery):
-            self._start_feeding()
-
-    def _stop_feeding(self) -> None:
-        feeder, self._feeder = self._feeder, None
-        if feeder is not None:
-            feeder.cancel()
+            await self._execution.send()
 
     async def _entries(
         self, runs: Sequence[tuple[int, AsyncRun]], lost: Mapping[str, InvokeAIClientError]
@@ -735,7 +466,7 @@ class AsyncSweep(AsyncObject):
                 thumbnail = await _thumbnail(shown)
                 if isinstance(shown, AsyncImage):  # the page cannot play videos
                     picture = f"images/{index:04}-{Path(shown.name).stem}.png"
-            values = {**name, **self._recorded_values(index, run)}
+            values = {**name, **self._runs.recorded_values(index, run)}
             return ReportEntry(index, values, run.status.state.value, run.seconds, error, thumbnail, picture)
 
         return await gather_or_cancel(entry(index, run) for index, run in runs)
@@ -746,13 +477,13 @@ class AsyncSweep(AsyncObject):
         from invokeai_py_client.sweep.sheet import common_shape, draw_page
         from invokeai_py_client.sweep.sheet_plan import choose_axes, plan_sheets
 
-        points = [request.values(row) for request in self._requests for row in range(request.count)]
+        points = [request.values(row) for request in self._runs.requests for row in range(request.count)]
         chosen = choose_axes(points, self.axes, self._axis(rows), self._axis(columns))
         await self._ready()
         runs = self.runs
         shown = [shown_file(run) if run.done else None for run in runs]
         with patiently():
-            sizes = await _sizes(self.connection, [file for file in shown if file is not None])
+            sizes = await _sizes([file for file in shown if file is not None])
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def content(place: int) -> Cell:
@@ -786,33 +517,25 @@ class AsyncSweep(AsyncObject):
             raise UsageError(f"No axis named {name!r} in this sweep: expected one of {', '.join(self.axes)}.")
         return found
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Only this process writes the manifest and runs the task that sends.
-        return {**super().__getstate__(), "_manifest": None, "_feeder": None}
-
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "names" not in state:  # pickled by a version without the column "name"
-            self.names = ()
-        if "_reported" not in state:  # pickled by a version in which only the follower had it
-            self._reported = ReportedItems(self._requests[0].body["batch"])
-        if "_seeds" not in state:  # pickled by a version that did not know the seeds of random nodes
-            self._seeds = None
-        if "_ends" not in state:  # pickled by a version that kept the ends in the runs
-            self._ends = {}
-            for index in self._open & self._runs.keys():
-                run = self._runs[index]
-                self._runs[index] = self._new_run(index, run.item_id, run.batch_id)
+        super().__setstate__(state if "_execution" in state else _from_older(state))
+
+    def _finished(
+        self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]
+    ) -> None:
+        """Store the end of a queue item. The followers in pickles of earlier versions call this."""
+        assert isinstance(self._execution, ServerExecution)
+        self._execution.finished(item_id, item, called)
 
     def __repr__(self) -> str:
         over = f" over {', '.join(self.axes)}" if self.axes else ""
-        return f"<{type(self).__name__} of {self.name!r}{over}: {self.done} of {self._count} done>"
+        return f"<{type(self).__name__} of {self.name!r}{over}: {self.done} of {len(self)} done>"
 
     def _repr_html_(self) -> str:
         from invokeai_py_client.display.inputs import html_table
         from invokeai_py_client.files.labels import label_of
 
-        shown = sorted(self._runs.items())[:_IN_A_NOTEBOOK]
+        shown = self._runs.items()[:_IN_A_NOTEBOOK]
         rows = [
             [str(index), *(label_of(self.values(index).get(name)) for name in self.axes), str(run.status)]
             for index, run in shown
@@ -827,32 +550,42 @@ def shown_file(run: AsyncRun) -> AsyncImage | AsyncVideo | None:
     return next(iter((*run.images, *run.videos)), None)
 
 
-async def _sizes(
-    connection: Connection, files: Sequence[AsyncImage | AsyncVideo]
-) -> dict[str, tuple[int, int]]:
-    """Return the width and height of images and videos by name. Those that are not on the server are omitted."""
+async def _sizes(files: Sequence[AsyncImage | AsyncVideo]) -> dict[str, tuple[int, int]]:
+    """Return the width and height of images and videos by name. Those that are not on their server are omitted."""
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
     from invokeai_py_client.image.repository import AsyncImageRepository
     from invokeai_py_client.video.repository import AsyncVideoRepository
 
-    images = [one for one in files if isinstance(one, AsyncImage)]
-    videos = [one for one in files if not isinstance(one, AsyncImage)]
-    records = [
-        *await connection.part(AsyncImageRepository).get_images(images),
-        *await connection.part(AsyncVideoRepository).get_videos(videos),
-    ]
-    return {record.name: (record.width or 1, record.height or 1) for record in records}
+    found: dict[str, tuple[int, int]] = {}
+    others: dict[Connection, list[AsyncImage | AsyncVideo]] = {}
+    for file in files:
+        size = file.connection.part(KeptFiles).size(file.name)
+        if size is None:
+            others.setdefault(file.connection, []).append(file)
+        else:
+            found[file.name] = size
+    for connection, unknown in others.items():
+        images = [one for one in unknown if isinstance(one, AsyncImage)]
+        videos = [one for one in unknown if not isinstance(one, AsyncImage)]
+        records = [
+            *await connection.part(AsyncImageRepository).get_images(images),
+            *await connection.part(AsyncVideoRepository).get_videos(videos),
+        ]
+        found.update((record.name, (record.width or 1, record.height or 1)) for record in records)
+    return found
 
 
 async def _picture(file: AsyncImage | AsyncVideo, cell: int) -> Cell:
     """Load an image, or the thumbnail if that is large enough. Return a text if it is no longer on the server."""
     from invokeai_py_client.files.images import decode
     from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
 
     try:
-        data = await (
-            file.bytes() if cell > _THUMBNAIL and isinstance(file, AsyncImage) else file.thumbnail()
-        )
+        is_here = file.connection.part(KeptFiles).find(file.name) is not None
+        whole = isinstance(file, AsyncImage) and (is_here or cell > _THUMBNAIL)
+        data = await (file.bytes() if whole else file.thumbnail())
     except NotFoundError:
         return _DELETED
     return decode(data, file.name)
@@ -860,10 +593,32 @@ async def _picture(file: AsyncImage | AsyncVideo, cell: int) -> Cell:
 
 async def _thumbnail(file: AsyncImage | AsyncVideo) -> bytes | None:
     """Load a thumbnail. Return None if it was deleted since its file was saved, so the file is shown instead."""
+    from invokeai_py_client.image.image import AsyncImage
+    from invokeai_py_client.image.kept import KeptFiles
+
+    if isinstance(file, AsyncImage) and file.connection.part(KeptFiles).find(file.name) is not None:
+        return None  # the server may be gone
     try:
         return await file.thumbnail()
     except NotFoundError:
         return None
+
+
+def _from_older(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a sweep from that of a version in which sweeps contained their execution."""
+    connection = with_connection(state, "connection")["connection"]
+    runs = SweepRuns(
+        state["_requests"],
+        inputs=state["_inputs"],
+        labels=state["_labels"],
+        queue_id=state["queue_id"],
+        seeds=state.get("_seeds"),
+    )
+    runs.take_over(state["_runs"], state["_open"], state["_order"])
+    names = {name: state[name] for name in ("name", "axes", "queue_id")}
+    execution = ServerExecution.from_older(connection, runs, state)
+    own = {"connection": connection, "_runs": runs, "_execution": execution, "_kept": state.get("_kept")}
+    return {**own, **names, "names": runs.names}
 
 
 async def start_sweep(
@@ -878,6 +633,7 @@ async def start_sweep(
     prepend: bool = False,
     auto_board: str | None = None,
     queue_id: str = "default",
+    pool: ServerPool | None = None,
 ) -> AsyncSweep:
     """Start the runs of a plan.
 
@@ -892,9 +648,10 @@ async def start_sweep(
         prepend: Whether to put the runs at the front of the queue. Defaults to False.
         auto_board: The board (id or name) for board fields set to "auto". Defaults to the board of the plan.
         queue_id: The queue. Defaults to the queue that the web UI shows.
+        pool: The servers that the runs are sent to. Defaults to none: all are sent to ``connection``.
 
     Raises:
-        NotReadyError: The workflow cannot run with these values. Nothing was sent.
+        NotReadyError: The workflow cannot run with these values, or no server of the pool can do it. Nothing was sent.
         ModelNotFoundError: A model is not on the server. Nothing was sent.
         UsageError: The workflow contains batch nodes, or the manifest already exists. Nothing was sent.
     """
@@ -902,35 +659,25 @@ async def start_sweep(
     requests = await prepare_requests(
         connection, loaded, schema, plan, inputs, prepend=prepend, auto_board=auto_board
     )
-    batch_id = new_batch_id()
     values, labels, seeds = inputs.snapshot(), inputs.node_labels(), seed_names(inputs)
+    header: dict[str, Any] = {"name": loaded.name, "queue": queue_id, "axes": plan.axes}
+    shared: dict[str, Any] = {"inputs": values, "labels": labels, "seeds": seeds.to_dict()}
+    batch_id = new_batch_id()
+    if pool is None:
+        header |= {"url": connection.url, "batch": batch_id, "background": background}
+    else:
+        await pool.check_requests(requests, connection)
+        header |= {"servers": pool.names}
     writer = None if manifest is None else ManifestWriter(user_path(manifest), create=True)
     if writer is not None:
-        writer.begin(
-            requests,
-            name=loaded.name,
-            url=connection.url,
-            queue=queue_id,
-            axes=plan.axes,
-            batch=batch_id,
-            inputs=values,
-            labels=labels,
-            background=background,
-            seeds=seeds.to_dict(),
-        )
-    sweep = AsyncSweep(
-        connection,
-        loaded.name,
-        plan.axes,
-        requests,
-        batch_id=batch_id,
-        inputs=values,
-        labels=labels,
-        queue_id=queue_id,
-        background=background,
-        manifest=writer,
-        seeds=seeds,
-    )
-    await sweep._begin()  # pyright: ignore[reportPrivateUsage] - same module
+        writer.begin(requests, format=FORMAT if pool is None else POOL_FORMAT, **header, **shared)
+    runs = SweepRuns(requests, inputs=values, labels=labels, queue_id=queue_id, seeds=seeds, manifest=writer)
+    if pool is None:
+        execution = ServerExecution(connection, runs, batch_id=batch_id, background=background)
+    else:
+        execution = pool.execution(runs, connection)
+    home = connection if pool is None else pool.connection
+    sweep = AsyncSweep(home, loaded.name, plan.axes, runs, execution)
+    await execution.begin()
     if_abandoned(lambda: cancel_quietly(sweep.cancel()))
     return sweep

@@ -54,8 +54,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.ivk_fields import IvkField
     from invokeai_py_client.lookup import BoardRef
     from invokeai_py_client.models.base import Row
+    from invokeai_py_client.pool.pool import AsyncInvokeAIPool
     from invokeai_py_client.schema.template import Schema
     from invokeai_py_client.sweep.plan import SweepPlan
+    from invokeai_py_client.sweep.requests import Request
     from invokeai_py_client.sweep.sweep import AsyncSweep
 
 Values = Mapping[Any, Any]
@@ -78,6 +80,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
     Attributes:
         definition: The original workflow. It is never changed.
         inputs: The workflow's inputs.
+        pool: The pool of servers that sweeps use, if a pool created the handle. Otherwise None.
 
     Example:
         ```python
@@ -131,6 +134,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         self._schema = schema
         self._seeds_noted = not note_seeds
         self.definition: WorkflowDefinition = definition
+        self.pool: AsyncInvokeAIPool | None = None
         self.inputs: InputSet = InputSet(loaded, schema)
 
     @property
@@ -512,6 +516,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: AsyncInvokeAIPool | None = None,
         **named: Any,
     ) -> AsyncSweep:
         """Start many runs that differ in some inputs, in as few requests as possible.
@@ -543,6 +548,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``, which the web UI shows.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
             **named: Axes keyed by name.
 
         Returns:
@@ -557,7 +563,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             axes, mode=mode, repeat=repeat, seed=seed, values=values, auto_board=auto_board, **named
         )
         return await self.start_sweep(
-            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id
+            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id, pool=pool
         )
 
     async def sweep_rows(
@@ -572,6 +578,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: AsyncInvokeAIPool | None = None,
     ) -> AsyncSweep:
         """Start one run for each row of a table.
 
@@ -585,6 +592,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             prepend: Whether to add the runs to the front of the queue. Defaults to False.
             auto_board: The board (object, id or name) for board fields set to "auto". Defaults to uncategorized.
             queue_id: The queue. Defaults to ``"default"``.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
 
         Returns:
             The sweep. Its runs have the order of the rows, except that rows with the same model are grouped.
@@ -596,7 +604,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         """
         plan = self.sweep_rows_plan(rows, repeat=repeat, seed=seed, values=values, auto_board=auto_board)
         return await self.start_sweep(
-            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id
+            plan, manifest=manifest, background=background, prepend=prepend, queue_id=queue_id, pool=pool
         )
 
     async def sweep_plan(
@@ -696,18 +704,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             ModelNotFoundError: A model is not on the server.
             InputValueError: The additional values have the wrong type or are out of range.
         """
-        from invokeai_py_client.sweep.requests import prepare_requests
-
-        inputs = plan.inputs_with(values, self.inputs)
-        await prepare_requests(
-            self.connection,
-            self._loaded,
-            await self._node_types(),
-            plan,
-            inputs,
-            auto_board=_board_text(auto_board),
-            upload=False,
-        )
+        await self.sweep_requests(plan, values=values, auto_board=auto_board)
 
     async def start_sweep(
         self,
@@ -719,6 +716,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
         prepend: bool = False,
         auto_board: BoardRef | None = None,
         queue_id: str = "default",
+        pool: AsyncInvokeAIPool | None = None,
     ) -> AsyncSweep:
         """Start the runs of a plan. The plan includes its inputs and its board.
 
@@ -731,6 +729,7 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
                 to the plan's board.
             queue_id: The queue. Defaults to ``"default"``.
+            pool: The servers that the runs are sent to. Defaults to the pool that created this handle, if any.
 
         Raises:
             NotReadyError: The workflow cannot run as it is. Nothing was sent.
@@ -750,6 +749,38 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
             prepend=prepend,
             auto_board=_board_text(auto_board),
             queue_id=queue_id,
+            pool=self.pool if pool is None else pool,
+        )
+
+    async def sweep_requests(
+        self, plan: SweepPlan, *, values: Values | None = None, auto_board: BoardRef | None = None
+    ) -> list[Request]:
+        """Return the requests that ``start_sweep()`` would send, with placeholders in place of local images.
+
+        Nothing is enqueued or uploaded.
+
+        Args:
+            plan: The plan that ``sweep_plan()`` or ``sweep_rows_plan()`` returned.
+            values: More values for all of its runs. They override those of the plan.
+            auto_board: The board (object, id or name) for board fields set to "auto"; ``"none"`` for no board. Defaults
+                to the plan's board.
+
+        Raises:
+            NotReadyError: The workflow cannot run as it is. The error lists all problems.
+            ModelNotFoundError: A model is not on the server.
+            InputValueError: The additional values have the wrong type or are out of range.
+        """
+        from invokeai_py_client.sweep.requests import prepare_requests
+
+        return await prepare_requests(
+            self.connection,
+            self._loaded,
+            await self._node_types(),
+            plan,
+            plan.inputs_with(values, self.inputs),
+            auto_board=_board_text(auto_board),
+            upload=False,
+            placeholders=True,
         )
 
     async def extend_sweep(

@@ -1,0 +1,1 @@
+"""Several servers that work on one sweep."""

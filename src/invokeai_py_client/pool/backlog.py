@@ -1,0 +1,247 @@
+"""The runs of a sweep that have no result yet, and the counts by which they are given to servers."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from invokeai_py_client.errors import UsageError
+from invokeai_py_client.pool.chunk import RequestInfo
+
+CLOSED, WAITING, ASIDE, OUT = range(4)
+"""The states of a run: not wanted (any more); to be sent; to be sent, but not to a certain server; sent."""
+
+
+@dataclass(slots=True, eq=False)
+class Ability:
+    """The requests that a server can do. Servers that can do the same requests share one.
+
+    Attributes:
+        requests: The requests. None for all.
+        waiting: The number of waiting runs of each affinity. An affinity without waiting runs is absent.
+        total: The number of all waiting runs.
+        servers: The number of servers that take part: trusted, on probation, and excluded.
+    """
+
+    requests: frozenset[int] | None
+    waiting: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
+    total: int = 0
+    servers: list[int] = field(default_factory=lambda: [0, 0, 0])
+
+    def __contains__(self, request: int) -> bool:
+        return self.requests is None or request in self.requests
+
+    def count(self, affinity: Hashable, change: int) -> None:
+        """Change the number of waiting runs of an affinity."""
+        self.total += change
+        left = self.waiting.get(affinity, 0) + change
+        if left:
+            self.waiting[affinity] = left
+        else:
+            del self.waiting[affinity]
+
+
+class Backlog:
+    """The runs without a result: in which state each is, and how many wait for a server.
+
+    No method looks at all runs or all servers, except ``waiting()``.
+    """
+
+    def __init__(self, requests: Sequence[RequestInfo]) -> None:
+        self.requests = tuple(requests)
+        self._firsts = [request.first for request in self.requests]
+        self._state = bytearray(max((one.first + one.count for one in self.requests), default=0))
+        self._ranges: list[deque[list[int]]] = [deque() for _ in self.requests]
+        self._left = [0] * len(self.requests)
+        self._of_affinity: dict[Hashable, dict[int, None]] = {}
+        self._everything = Ability(None)
+        self._abilities: dict[frozenset[int], Ability] = {}
+        self._limited: list[list[Ability]] = [[] for _ in self.requests]
+        self._owners: dict[int, str] = {}
+        self.aside: dict[tuple[str, int], deque[int]] = {}
+        """Rows that should go to any server but one, by that server and the request."""
+        self.open = 0
+        """The number of runs that have no result yet."""
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """Return the request and the row of a run.
+
+        Raises:
+            UsageError: If no request has a run with this index.
+        """
+        request = bisect_right(self._firsts, index) - 1
+        if request < 0 or index - self._firsts[request] >= self.requests[request].count:
+            raise UsageError(
+                f"The sweep has no run with the index {index}. It has {len(self._state)} runs, counted from 0."
+            )
+        return request, index - self._firsts[request]
+
+    def index(self, request: int, row: int) -> int:
+        """Return the index of a run in the sweep."""
+        return self._firsts[request] + row
+
+    def state(self, index: int) -> int:
+        """Return the state of a run."""
+        return self._state[index]
+
+    def owner(self, index: int) -> str | None:
+        """Return the batch that a run was sent with, if it is out."""
+        return self._owners.get(index)
+
+    def ability(self, requests: Collection[int] | None) -> Ability:
+        """Return the shared counts for servers that can do these requests."""
+        if requests is None:
+            return self._everything
+        key = frozenset(requests)
+        found = self._abilities.get(key)
+        if found is None:
+            if key and not (min(key) >= 0 and max(key) < len(self.requests)):
+                raise UsageError(
+                    f"Requests that a server can do: {sorted(key)} contains a number that no request has; "
+                    f"expected numbers from 0 to {len(self.requests) - 1}."
+                )
+            found = self._abilities[key] = Ability(key)
+            for request in key:
+                self._limited[request].append(found)
+                if self._left[request]:
+                    found.count(self.requests[request].affinity, self._left[request])
+        return found
+
+    def abilities(self, request: int) -> Iterator[Ability]:
+        """Yield the counts of all servers that can do a request."""
+        yield self._everything
+        yield from self._limited[request]
+
+    def able(self, request: int) -> int:
+        """Return how many servers that take part can do a request."""
+        return sum(sum(one.servers) for one in self.abilities(request))
+
+    def first(self, ability: Ability, affinity: Hashable) -> int:
+        """Return the first request of an affinity that has waiting runs and that a server can do."""
+        return next(request for request in self._of_affinity[affinity] if request in ability)
+
+    # --- changes of one run
+
+    def add(self, indexes: Iterable[int]) -> None:
+        """Let runs wait that are closed. Runs that are open stay as they are."""
+        for index in indexes:
+            request, row = self.locate(index)
+            if self._state[index] != CLOSED:
+                continue
+            self.open += 1
+            self._wait(request, 1)
+            self._state[index] = WAITING
+            ranges = self._ranges[request]
+            if ranges and ranges[-1][1] == row:
+                ranges[-1][1] = row + 1
+            else:
+                ranges.append([row, row + 1])
+
+    def take(self, request: int, size: int, batch_id: str) -> tuple[int, ...]:
+        """Take waiting rows of a request for a batch."""
+        taken: list[int] = []
+        ranges = self._ranges[request]
+        while len(taken) < size and ranges:
+            start, stop = ranges[0]
+            end = min(stop, start + size - len(taken))
+            # A row may be listed although it got its result from a server that was believed to be lost.
+            taken += [row for row in range(start, end) if self._claim(request, row, batch_id)]
+            if end == stop:
+                ranges.popleft()
+            else:
+                ranges[0][0] = end
+        self._wait(request, -len(taken))
+        return tuple(taken)
+
+    def _claim(self, request: int, row: int, batch_id: str) -> bool:
+        index = self._firsts[request] + row
+        if self._state[index] != WAITING:
+            return False
+        self._state[index] = OUT
+        self._owners[index] = batch_id
+        return True
+
+    def take_aside(self, key: tuple[str, int], size: int, batch_id: str) -> tuple[int, ...]:
+        """Take rows that should go to another server."""
+        rows = self.aside[key]
+        taken: list[int] = []
+        while len(taken) < size and rows:
+            index = self.index(key[1], rows[0])
+            if self._state[index] == ASIDE:
+                self._state[index] = OUT
+                self._owners[index] = batch_id
+                taken.append(rows[0])
+            rows.popleft()
+        if not rows:
+            del self.aside[key]
+        return tuple(taken)
+
+    def clear_aside(self, key: tuple[str, int]) -> list[int]:
+        """Close the runs that should go to any server but one, and return their indexes."""
+        found = [self.index(key[1], row) for row in self.aside.pop(key)]
+        found = [index for index in dict.fromkeys(found) if self._state[index] == ASIDE]
+        for index in found:
+            self.close(index)
+        return found
+
+    def assign(self, request: int, row: int, batch_id: str) -> None:
+        """Note that an open run was sent before."""
+        index = self.index(request, row)
+        if self._state[index] == WAITING:
+            self._wait(request, -1)
+        if self._state[index] != CLOSED:
+            self._state[index] = OUT
+            self._owners[index] = batch_id
+
+    def give_back(self, request: int, row: int, *, avoid: str | None = None) -> None:
+        """Let a run that is out wait again, before all others.
+
+        Args:
+            request: The request.
+            row: The row.
+            avoid: The server that should not do it.
+        """
+        index = self.index(request, row)
+        del self._owners[index]
+        if avoid is not None:
+            self._state[index] = ASIDE
+            self.aside.setdefault((avoid, request), deque()).append(row)
+            return
+        self._state[index] = WAITING
+        self._wait(request, 1)
+        ranges = self._ranges[request]
+        if ranges and ranges[0][0] == row + 1:
+            ranges[0][0] = row
+        else:
+            ranges.appendleft([row, row + 1])
+
+    def close(self, index: int) -> None:
+        """Close an open run, in whatever state it is."""
+        if self._state[index] == WAITING:
+            self._wait(self.locate(index)[0], -1)
+        self._state[index] = CLOSED
+        self._owners.pop(index, None)
+        self.open -= 1
+
+    def _wait(self, request: int, change: int) -> None:
+        if not change:
+            return
+        affinity = self.requests[request].affinity
+        before = self._left[request]
+        self._left[request] += change
+        for ability in self.abilities(request):
+            ability.count(affinity, change)
+        if not before:
+            self._of_affinity.setdefault(affinity, {})[request] = None
+        elif not self._left[request]:
+            del self._of_affinity[affinity][request]
+
+    def waiting(self) -> Iterator[tuple[int, list[int]]]:
+        """Yield the requests that have waiting runs, with the indexes of these runs."""
+        for requests in list(self._of_affinity.values()):
+            for request in list(requests):
+                first = self._firsts[request]
+                rows = {row for start, stop in self._ranges[request] for row in range(start, stop)}
+                yield request, [first + row for row in sorted(rows) if self._state[first + row] == WAITING]

@@ -1,0 +1,51 @@
+"""The folder for the images and videos that the servers of a pool made."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invokeai_py_client.files.atomic import write_atomically
+from invokeai_py_client.image.kept import KeptFiles
+
+if TYPE_CHECKING:
+    from invokeai_py_client.connection import Connection
+
+
+class KeptFolder:
+    """A folder with the images and videos of a sweep, under the names that they have on their servers.
+
+    A server of a pool may be gone when the images are needed, so they come with the results of the runs.
+
+    Args:
+        path: The folder. It is created with the first file. Defaults to a temporary folder, which is deleted with this
+            object.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._temporary = None if path is not None else tempfile.TemporaryDirectory(prefix="ivk-sweep-")
+        self._path = path if self._temporary is None else Path(self._temporary.name)
+        assert self._path is not None
+
+    def use(self, connection: Connection) -> None:
+        """Let the images and videos of a server be read from this folder if they are in it."""
+        assert self._path is not None
+        connection.part(KeptFiles).add(self._path)
+
+    async def write(self, files: Mapping[str, bytes]) -> None:
+        """Write files. A file is there only when it is complete.
+
+        Raises:
+            UsageError: A file cannot be written, for example because the disk is full.
+        """
+        if files:
+            await asyncio.to_thread(self._write, files)
+
+    def _write(self, files: Mapping[str, bytes]) -> None:
+        assert self._path is not None
+        for name, data in files.items():
+            if Path(name).name == name:  # the name comes from a server, so it must not lead elsewhere
+                write_atomically(self._path / name, data)

@@ -1,0 +1,176 @@
+"""Where the chunks are: at work, held for a lost server, or given to others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.pool.chunk import Chunk
+from invokeai_py_client.pool.results import Results
+from invokeai_py_client.pool.roster import Member, Roster
+
+
+class Placement:
+    """The chunks of all servers.
+
+    Attributes:
+        busy: The number of chunks at work.
+        away: The lost servers for which chunks are held.
+    """
+
+    def __init__(self, roster: Roster, results: Results, grace: float) -> None:
+        self._roster, self._results, self._grace = roster, results, grace
+        self._owner: dict[str, Member] = {}
+        self._late: dict[str, tuple[Member, Chunk]] = {}
+        self._ready: dict[Member, None] = {}
+        self._idle: dict[Member, None] = {}
+        self._resting: dict[Member, None] = {}
+        self.away: dict[Member, None] = {}
+        self.busy = 0
+
+    def candidates(self) -> list[Member]:
+        """Return the servers that may get something, because something changed for them."""
+        if self._roster.changed:
+            found = list(self._roster.members.values())
+        else:
+            found = list(self._ready)
+            if self._idle:
+                # One of those that had nothing to do, in turn: the others may have become slower.
+                member = next(iter(self._idle))
+                self._idle[member] = self._idle.pop(member)
+                found.append(member)
+        self._roster.changed = False
+        self._ready.clear()
+        return found
+
+    def next_time(self) -> float | None:
+        """Return when a hold or a rest ends next."""
+        times = [*(member.until for member in self.away), *(member.resting for member in self._resting)]
+        return min((time for time in times if time is not None), default=None)
+
+    def expire(self, now: float) -> None:
+        """End the holds and rests whose time is over."""
+        for member in list(self.away):
+            if member.until is not None and member.until <= now:
+                self.give_away(member)
+        for member in list(self._resting):
+            if member.resting is not None and member.resting <= now:
+                self._wake(member)
+                self._change(member)
+
+    # --- servers
+
+    def enter(self, member: Member) -> None:
+        """Let a server take part."""
+        if not member.present:
+            self._roster.spare_loads += 1
+        member.present, member.until = True, None
+        self.away.pop(member, None)
+        self._wake(member)
+        member.rests = 0
+        if not member.work:
+            self._idle[member] = None
+        self._change(member)
+
+    def exit(self, member: Member, now: float, *, orderly: bool) -> None:
+        """Let a server take no part, and hold its chunks."""
+        for batch_id in list(member.work):
+            self.hold(member, self._end(member, batch_id), now)
+        self._silence(member, now)
+        if orderly:
+            self.give_away(member, disown=False)
+
+    def _silence(self, member: Member, now: float) -> None:
+        member.present = False
+        self._idle.pop(member, None)
+        self._set_time(member, now)
+        self._change(member)
+
+    def _wake(self, member: Member) -> None:
+        member.resting = None
+        self._resting.pop(member, None)
+
+    def _change(self, member: Member) -> None:
+        self._roster.update(member)
+        self._roster.changed = True
+        self._results.settle_alone()
+
+    # --- chunks
+
+    def start(self, member: Member, chunk: Chunk, now: float) -> None:
+        """Note that a chunk is at work."""
+        member.start(chunk, now)
+        self._owner[chunk.batch_id] = member
+        self._idle.pop(member, None)
+        self.busy += 1
+
+    def _end(self, member: Member, batch_id: str) -> Chunk:
+        chunk = member.end(batch_id)
+        self.busy -= 1
+        if not member.work and member.present:
+            self._idle[member] = None
+        return chunk
+
+    def returned(
+        self, batch_id: str, final: Mapping[int, JobStatus], now: float, *, asked: bool
+    ) -> tuple[Member, Chunk, bool]:
+        """Note that a chunk came back.
+
+        Args:
+            batch_id: The batch.
+            final: How its runs ended, by row. Others were not done.
+            now: The time.
+            asked: Whether the server could be asked.
+
+        Returns:
+            The server, the chunk, and whether it had been given to others before.
+        """
+        member = self._owner.pop(batch_id, None)
+        if member is None:
+            return *self._late[batch_id], True
+        if batch_id in member.work:
+            chunk = self._end(member, batch_id)
+            member.measure(now, final)
+            if final:
+                member.rests = 0
+            elif asked and member.present:
+                member.rest(now)
+                self._resting[member] = None
+        else:
+            chunk = member.held.pop(batch_id)
+        if not asked:
+            if any(row not in final for row in chunk.rows):
+                member.disowned[batch_id] = chunk
+            self._late[batch_id] = member, chunk
+            self._silence(member, now)
+        self._ready[member] = None
+        return member, chunk, False
+
+    def hold(self, member: Member, chunk: Chunk, now: float) -> None:
+        """Keep a chunk for its server: until ``grace`` is over, or to be ordered again if the server takes part."""
+        member.held[chunk.batch_id] = chunk
+        self._owner[chunk.batch_id] = member
+        self._set_time(member, now)
+
+    def _set_time(self, member: Member, now: float) -> None:
+        if member.held and not member.present:
+            member.until = now + self._grace
+            self.away[member] = None
+
+    def give_away(self, member: Member, *, disown: bool = True) -> None:
+        """Give the chunks that are held for a server to others.
+
+        Args:
+            member: The server.
+            disown: Whether the chunks may still run there.
+        """
+        for batch_id, chunk in member.held.items():
+            del self._owner[batch_id]
+            self._late[batch_id] = member, chunk
+            if disown:
+                member.disowned[batch_id] = chunk
+            for row in reversed(chunk.rows):
+                self._results.give_back(member, chunk, row, counted=False)
+        member.held.clear()
+        member.until = None
+        self.away.pop(member, None)
