@@ -15,23 +15,32 @@ help: ## list the targets
 demo: $(READY) ## run the demo: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
 	@$(BIN)/python demo/demo.py
 
+# Two processes, each with a server of its own, that take the files in turns.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(READY) ## run all tests, including those against a real InvokeAI (installed on first use: a minute or two)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-unit: $(READY) ## run the tests that need no server
 	@$(BIN)/python -m pytest -q tests/unit
 
 PYTHONS := 3.11 3.12 3.13
 
-test-pythons: $(READY) ## run the unit tests on the other installed versions of Python
-	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; \
+test-pythons: $(READY) ## run the unit tests on the other installed versions of Python, side by side
+	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; started=; \
+	mkdir -p .cache; \
 	for version in $(PYTHONS); do \
 	    if [ "$$version" = "$$mine" ]; then continue; fi; \
 	    python=$$(sh tools/find_python.sh $$version) || continue; \
-	    echo "==> Python $$version: $$python"; \
-	    $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
-	        && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
-	        && .cache/python-$$version/bin/python -m pytest -q tests/unit || failed="$$failed $$version"; \
+	    { \
+	        echo "==> Python $$version: $$python"; \
+	        $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
+	            && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
+	            && .cache/python-$$version/bin/python -m pytest -q -p no:cacheprovider tests/unit; \
+	    } >.cache/python-$$version.log 2>&1 & started="$$started $$version:$$!"; \
+	done; \
+	for each in $$started; do \
+	    wait $${each#*:} || failed="$$failed $${each%:*}"; cat .cache/python-$${each%:*}.log; \
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 

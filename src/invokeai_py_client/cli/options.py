@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import click
 
 from invokeai_py_client._paths import user_path
-from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
+from invokeai_py_client.cli.complete import (
+    complete_boards,
+    complete_pools,
+    complete_settings,
+    complete_workflows,
+)
 from invokeai_py_client.errors import InputValueError, UsageError
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client import InvokeAIClient, InvokeAIPool
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.workflow import WorkflowHandle
@@ -295,6 +300,33 @@ def connect(url: str | None) -> InvokeAIClient:
             client.close()
             raise
     return client
+
+
+def pool_option(command: F) -> F:
+    """Add the option ``--pool``."""
+    return click.option(
+        "--pool",
+        "pool",
+        metavar="POOL",
+        shell_complete=complete_pools,
+        help="Servers to share the runs: the name of a pool (see `ivk pool`), profiles and URLs separated by commas, "
+        "or the address of a Dask scheduler.",
+    )(command)
+
+
+def connect_pool(pool: str, url: str | None = None) -> InvokeAIPool:
+    """Return a pool.
+
+    Raises:
+        UsageError: No pool has this name, the text is not valid, or there is a URL, too.
+    """
+    from invokeai_py_client import InvokeAIPool
+
+    context = click.get_current_context(silent=True)
+    given = None if context is None else context.get_parameter_source("url")
+    if url is not None and given is click.core.ParameterSource.COMMANDLINE:
+        raise UsageError("Pass either --pool or --url: the pool has the URLs of its servers.")
+    return InvokeAIPool.from_config(pool)
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:

@@ -10,6 +10,7 @@ from invokeai_py_client.cli.complete import complete_pools, complete_servers
 from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit
+from invokeai_py_client.cli.pool_servers import check, ls
 
 
 @click.group(cls=IvkGroup)
@@ -19,6 +20,9 @@ def pool() -> None:
     Pools are saved in the configuration file. NAME is a pool's name.
     """
 
+
+pool.add_command(ls)
+pool.add_command(check)
 
 _FILE = UserPath(dir_okay=False)
 

@@ -26,18 +26,21 @@ from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.runs import SweepRuns
+from invokeai_py_client.transport.responses import Headers
 from invokeai_py_client.transport.retry import is_passing, patiently
 from invokeai_py_client.video.repository import AsyncVideoRepository
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.transport.responses import Response
 
 logger = logging.getLogger("invokeai_py_client.pool")
 
 _AT_ONCE = 8
 _HEALTH_PATIENCE = 5.0
 _IMAGE, _VIDEO, _BOARD = "image_name", "video_name", "board_id"
+_SECRET = ("x-refreshed-token", "set-cookie")
 
 Sent = Callable[[Mapping[int, int]], object]
 """Called with the queue item of each run of an order, by its place, when the server has accepted them."""
@@ -188,6 +191,25 @@ class Agent:
         else:
             video = await self._connection.part(AsyncVideoRepository).upload(data, filename=name)
             self._uploads[key][name] = video.video_name
+
+    async def request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
+        """Send a request, for a client that cannot reach the server.
+
+        Args:
+            method: The HTTP method.
+            path: The path.
+            options: The other arguments of ``HttpTransport.raw()``.
+
+        Returns:
+            The response, without the headers that contain secrets.
+
+        Raises:
+            APIRequestError: The server rejected the request, or cannot be reached.
+        """
+        response = await self._connection.http.raw(method, path, retry=False, **options)
+        open_headers = [one for one in response.headers.items() if one[0].lower() not in _SECRET]
+        response.headers = Headers(open_headers)
+        return response
 
     # ------------------------------------------------------------------ orders
 

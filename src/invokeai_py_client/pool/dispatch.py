@@ -11,7 +11,7 @@ from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
 from invokeai_py_client.pool.placement import Placement
 from invokeai_py_client.pool.results import Results
-from invokeai_py_client.pool.roster import EXCLUDED, Member, Roster
+from invokeai_py_client.pool.roster import Member, Roster
 from invokeai_py_client.run.batch_ids import new_batch_id
 
 
@@ -40,9 +40,9 @@ class Dispatcher:
             grace: The number of seconds for which the chunks of a lost server are kept for it.
         """
         self._new_batch_id = new_batch_id
-        self._seconds, self._lanes = seconds, lanes
+        self._lanes = lanes
         self._backlog = Backlog(requests)
-        self._roster = Roster(self._backlog)
+        self._roster = Roster(self._backlog, seconds)
         self._results = Results(self._backlog, self._roster)
         self._placement = Placement(self._roster, self._results, grace)
 
@@ -80,7 +80,7 @@ class Dispatcher:
             for row in rows:
                 self._backlog.assign(chunk.request, row, chunk.batch_id)
             if rows:
-                self._placement.hold(member, chunk, now)
+                self._placement.restore(member, chunk, rows, now)
         self._roster.changed = True
 
     # --- servers
@@ -180,7 +180,7 @@ class Dispatcher:
             left=member.ability.total,
             lanes=self._roster.present * self._lanes,
             rate=member.rate,
-            seconds=self._seconds,
+            seconds=self._roster.seconds,
             devices=member.devices,
         )
 
@@ -199,14 +199,16 @@ class Dispatcher:
         Raises:
             KeyError: If no chunk with this batch was ordered.
         """
-        final = {row: state for row, state in states.items() if state.is_final}
-        member, chunk, late = self._placement.returned(batch_id, final, now, asked=asked)
-        for row, state in final.items():
-            if not late or state is JobStatus.COMPLETED:
-                self._results.resolve(member, chunk, row, state)
-        for row in () if late else reversed(chunk.rows):
-            if row not in final:
-                self._results.give_back(member, chunk, row, counted=asked)
+        member, chunk, late = self._placement.returned(batch_id, states, now, asked=asked)
+        missing: list[int] = []
+        for row in chunk.rows:
+            state = states.get(row)
+            if state is not None and state.is_final:
+                self._results.resolve(member, chunk, row, state, late=late)
+            else:
+                missing.append(row)
+        for row in reversed(() if late else missing):
+            self._results.give_back(member, chunk, row, counted=asked)
         self._roster.update(member)
         if self._roster.changed:
             self._results.settle_alone()
@@ -223,7 +225,8 @@ class Dispatcher:
             The indexes of the runs that are at no server. They are closed.
         """
         self._results.canceled = True
-        closed = [index for _, indexes in self._backlog.waiting() for index in indexes]
+        waiting = self._backlog.waiting_requests()
+        closed = [index for request in waiting for index in self._backlog.waiting_runs(request)]
         for index in closed:
             self._backlog.close(index)
         closed += self._results.close_aside()
@@ -259,13 +262,7 @@ class Dispatcher:
     @property
     def excluded(self) -> set[str]:
         """The servers that get nothing more because their runs failed and went well elsewhere."""
-        waiting = [request for request, _ in self._backlog.waiting()]
-        return {
-            member.name
-            for member in self._roster.members.values()
-            if member.tier == EXCLUDED
-            and all(self._roster.has_better(one, EXCLUDED) for one in waiting if one in member.ability)
-        }
+        return {member.name for member in self._roster.members.values() if self._roster.is_excluded(member)}
 
     def rate(self, server: str) -> float | None:
         """Return the measured runs per second of a server. None if it has completed nothing."""
@@ -286,9 +283,5 @@ class Dispatcher:
         self._placement.expire(now)
         if self._placement.busy or self._placement.away:
             return []
-        return sorted(
-            index
-            for request, indexes in self._backlog.waiting()
-            if not self._backlog.able(request)
-            for index in indexes
-        )
+        alone = [one for one in self._backlog.waiting_requests() if not self._backlog.able(one)]
+        return sorted(index for request in alone for index in self._backlog.waiting_runs(request))

@@ -298,7 +298,7 @@ class PoolExecution(Listener):
                 request,
                 queue_id=self._runs.queue_id,
                 labels=self._runs.labels,
-                boards=await self._inputs.boards_in(request.body),
+                boards=await self._inputs.boards_in(request),
                 files=self._folder is not None,
             )
 

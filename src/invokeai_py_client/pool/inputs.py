@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from invokeai_py_client._aio import gather_or_cancel
 from invokeai_py_client.board.repository import AsyncBoardRepository
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.pool.agent import Sent
     from invokeai_py_client.pool.engine import Engine
+    from invokeai_py_client.sweep.requests import Request
 
 # Each server needs each image once, at about the same time, so recent ones are kept in memory.
 _KEPT_BYTES = 256 * 2**20
@@ -41,6 +42,7 @@ class PoolInputs:
         self._reference = reference
         self._connections: dict[str, Connection] = {}
         self._boards: dict[str, str] | None = None
+        self._have_boards: dict[int, bool] = {}
         self._listing = asyncio.Lock()
         self._given: dict[str, set[str]] = {}
         self._giving: dict[str, asyncio.Lock] = {}
@@ -58,9 +60,9 @@ class PoolInputs:
             self._connections[server] = known
         return known
 
-    async def boards_in(self, body: Mapping[str, Any]) -> Mapping[str, str]:
+    async def boards_in(self, request: Request) -> Mapping[str, str]:
         """Return the names of the boards of the reference server, by id. Empty if the request names none."""
-        if self._reference is None or "board_id" not in names_in(body):
+        if self._reference is None or not self._names_boards(request):
             return {}
         async with self._listing:
             if self._boards is None:
@@ -68,6 +70,13 @@ class PoolInputs:
                     boards = await self._reference.part(AsyncBoardRepository).list_boards()
                 self._boards = {board.board_id: board.board_name for board in boards}
         return self._boards
+
+    def _names_boards(self, request: Request) -> bool:
+        # A request can have 100,000 rows, and is asked about for each of its chunks.
+        known = self._have_boards.get(request.first)
+        if known is None:
+            known = self._have_boards[request.first] = "board_id" in names_in(request.body)
+        return known
 
     async def run(self, server: str, order: Order, sent: Sent) -> Outcome:
         """Run an order, after its images and videos were brought to the server.
