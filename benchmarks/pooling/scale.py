@@ -29,6 +29,7 @@ _WORKFLOWS: dict[str, Any] = {
     "image": (lambda: sd1(steps=20, size=1024), "seed", {"model": "tiny-sd1"}),
 }
 _LOOK = 0.02  # how often the state of a server is looked at, in seconds
+_LONGEST = 120.0  # how long to wait for a change, in seconds
 
 
 async def sweep_all(servers: Sequence[Simulated], options: Namespace) -> dict[str, Any]:
@@ -81,10 +82,14 @@ def _idle(before: Sequence[dict[str, Any]], ends: Sequence[dict[str, Any]], seco
     return 1 - statistics.mean(busy) / seconds
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, with a precision of 20 ms."""
+async def until(condition: Callable[[], bool]) -> float | None:
+    """Wait until a condition holds, and return for how many seconds. None if it does not hold in time."""
+    begun = time.perf_counter()
     for _ in iter(condition, True):
         await asyncio.sleep(_LOOK)
+        if time.perf_counter() - begun > _LONGEST:
+            return None
+    return round(time.perf_counter() - begun, 2)
 
 
 def _state(pool: AsyncInvokeAIPool, url: str) -> str:
@@ -101,9 +106,8 @@ async def detect(servers: Sequence[Simulated], options: Namespace) -> dict[str, 
         await until(lambda: all(server.busy for server in pool.servers))
         for server, change in ((servers[0], {"is_alive": False}), (servers[1], {"hangs": True})):
             await asyncio.to_thread(server.change, **change)
-            changed = time.perf_counter()
-            await until(lambda url=server.url: _state(pool, url) != "ready")
-            found[f"{next(iter(change))}_s"] = round(time.perf_counter() - changed, 2)
+            [setting] = change
+            found[f"{setting}_s"] = await until(lambda url=server.url: _state(pool, url) != "ready")
         await sweep.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     return found

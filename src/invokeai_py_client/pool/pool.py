@@ -345,7 +345,7 @@ class AsyncInvokeAIPool(AsyncObject):
             self._servers,
             runs,
             demands=Demands(runs.requests, "" if reference is None else reference.url),
-            inputs=PoolInputs(self._engine, reference, self.connection),
+            inputs=PoolInputs(self._engine, self._servers, reference, self.connection),
             folder=folder,
             view=View(self._engine, self._servers, self.connection),
             seconds=self._seconds,
@@ -357,8 +357,8 @@ class AsyncInvokeAIPool(AsyncObject):
     @face(ends_loop=True)
     async def close(self) -> None:
         """Close all connections. Runs that were sent continue on their servers: resume their sweep later."""
+        await self.connection.close()  # ends the background tasks that use the engine
         await self._engine.close()
-        await self.connection.close()
 
     async def __aenter__(self) -> Self:
         return self
