@@ -44,12 +44,14 @@ test-pythons: $(READY) ## run the unit tests on the other installed versions of 
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 
-# The contract's tests that apply to older servers; docs/compatibility.md lists the differences.
+# The tests that apply to older servers; docs/compatibility.md lists the differences. Tests of operations that an older
+# server lacks are marked with "since".
 OLDER := 6.0.2 5.15.0
-OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
-    tests/server/test_queue.py tests/server/test_generate.py
+OLDER_TESTS := tests/spec $(patsubst %,tests/server/test_%.py,runs results images queue generate \
+    api requests administration node_packs prompts presets gallery recall workflow_library models events \
+    cli_api cli_images cli_library cli_models)
 
-test-versions: $(READY) ## run the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
+test-versions: $(READY) ## run the tests that apply to 6.0.2 and 5.15.0 on real servers of these versions (about seven minutes each)
 	@failed=; \
 	for version in $(OLDER); do \
 	    echo "==> InvokeAI $$version: the contract's tests (installing it if necessary)"; \

@@ -37,6 +37,10 @@ class RealServer:
     models: list[str]
     log: Path
 
+    def is_before(self, version: str) -> bool:
+        """Whether the server is older than a version."""
+        return _numbers(self.version) < _numbers(version)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "since(version): the oldest InvokeAI version that supports this")

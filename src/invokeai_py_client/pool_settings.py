@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from invokeai_py_client._given import is_blank, refuse_empty
+from invokeai_py_client._given import is_blank, require
 from invokeai_py_client._paths import is_file, user_path
 from invokeai_py_client._text import close_names, did_you_mean, hide_secrets, shown
 from invokeai_py_client.config import Profile, read_profiles
@@ -88,7 +88,7 @@ def read_pool(name: str) -> PoolSettings:
     Raises:
         UsageError: The file has no such pool, the pool is not valid, or the file cannot be read.
     """
-    refuse_empty(pool=name)
+    require("the name of a pool in the configuration file", pool=name)
     tables = _tables(read_config())
     if name not in tables:
         raise UsageError(_unknown(name, sorted(tables)))
@@ -123,7 +123,7 @@ def choose_pool(text: str) -> PoolSettings:
     Raises:
         UsageError: The file has no such pool, or the text is not valid.
     """
-    refuse_empty(pool=text)
+    require("the name of a pool, or servers separated by commas", pool=text)
     if text not in pool_names():
         name = hide_secrets(text)
         if text.partition("://")[0] in _SCHEMES:
@@ -186,7 +186,7 @@ def forget_pool(name: str) -> Path:
     Raises:
         UsageError: The file has no such pool, or cannot be read or written.
     """
-    refuse_empty(pool=name)
+    require("the name of a pool in the configuration file", pool=name)
 
     def change(data: dict[str, Any]) -> dict[str, None]:
         tables = _tables(data)

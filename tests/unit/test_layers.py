@@ -279,6 +279,30 @@ def test_pure_packages_have_no_await() -> None:
     assert waiting == ASKS
 
 
+# The part of ``pool`` that decides. It has no I/O and no clock, so that tests can play any sequence of events.
+DECIDES = {
+    f"{NAME}.pool.{module}"
+    for module in (
+        *("backlog", "choice", "chunk", "dispatch", "fit", "model_match", "placement", "results", "roster"),
+    )
+}
+
+
+def test_the_decisions_of_a_pool_have_no_io_and_no_clock() -> None:
+    for module in DECIDES:
+        nodes = list(ast.walk(TREES[module]))
+        assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes), module
+        assert not any(
+            isinstance(node, ast.Import | ast.ImportFrom)
+            and {"time", "datetime", "asyncio"}
+            & {getattr(node, "module", None), *(one.name for one in node.names)}
+            for node in nodes
+        ), module
+    used = {one.target for one in IMPORTS if one.module in DECIDES} - DECIDES
+    allowed = {f"{NAME}.errors", f"{NAME}._text", f"{NAME}.run.batch_ids"}
+    assert {target for target in used - allowed if package_of(target) not in PURE} == set()
+
+
 # Modules that contain paths of the server's API although they are not in ``api``, each with its reason.
 PATHS = {
     "cli.api": "completes the path of a request that the user wrote",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ class Ability:
 class Backlog:
     """The runs without a result: in which state each is, and how many wait for a server.
 
-    No method looks at all runs or all servers, except ``waiting()``.
+    No method looks at all runs or all servers, except ``waiting_runs()``.
     """
 
     def __init__(self, requests: Sequence[RequestInfo]) -> None:
@@ -55,12 +55,12 @@ class Backlog:
         self._state = bytearray(max((one.first + one.count for one in self.requests), default=0))
         self._ranges: list[deque[list[int]]] = [deque() for _ in self.requests]
         self._left = [0] * len(self.requests)
-        self._of_affinity: dict[Hashable, dict[int, None]] = {}
+        self._of_affinity: dict[Hashable, OrderedDict[int, None]] = {}
         self._everything = Ability(None)
         self._abilities: dict[frozenset[int], Ability] = {}
         self._limited: list[list[Ability]] = [[] for _ in self.requests]
         self._owners: dict[int, str] = {}
-        self.aside: dict[tuple[str, int], deque[int]] = {}
+        self.aside: OrderedDict[tuple[str, int], deque[int]] = OrderedDict()
         """Rows that should go to any server but one, by that server and the request."""
         self.open = 0
         """The number of runs that have no result yet."""
@@ -87,7 +87,7 @@ class Backlog:
         return self._state[index]
 
     def owner(self, index: int) -> str | None:
-        """Return the batch that a run was sent with, if it is out."""
+        """Return the batch that a run was sent with and that has not come back."""
         return self._owners.get(index)
 
     def ability(self, requests: Collection[int] | None) -> Ability:
@@ -102,6 +102,8 @@ class Backlog:
                     f"Requests that a server can do: {sorted(key)} contains a number that no request has; "
                     f"expected numbers from 0 to {len(self.requests) - 1}."
                 )
+            if len(key) == len(self.requests):
+                return self._everything
             found = self._abilities[key] = Ability(key)
             for request in key:
                 self._limited[request].append(found)
@@ -131,6 +133,9 @@ class Backlog:
             if self._state[index] != CLOSED:
                 continue
             self.open += 1
+            if index in self._owners:
+                self._state[index] = OUT  # a copy is still at work
+                continue
             self._wait(request, 1)
             self._state[index] = WAITING
             ranges = self._ranges[request]
@@ -217,13 +222,24 @@ class Backlog:
         else:
             ranges.appendleft([row, row + 1])
 
-    def close(self, index: int) -> None:
-        """Close an open run, in whatever state it is."""
+    def close(self, index: int, batch_id: str | None = None) -> None:
+        """Close an open run, in whatever state it is.
+
+        Args:
+            index: The run.
+            batch_id: The batch that its result is from. If it was sent with another one, that stays its owner.
+        """
         if self._state[index] == WAITING:
             self._wait(self.locate(index)[0], -1)
         self._state[index] = CLOSED
-        self._owners.pop(index, None)
         self.open -= 1
+        if batch_id is None or self._owners.get(index) == batch_id:
+            self._owners.pop(index, None)
+
+    def disclaim(self, index: int, batch_id: str) -> None:
+        """Note that a batch has come back, if it owns a run."""
+        if self._owners.get(index) == batch_id:
+            del self._owners[index]
 
     def _wait(self, request: int, change: int) -> None:
         if not change:
@@ -234,14 +250,16 @@ class Backlog:
         for ability in self.abilities(request):
             ability.count(affinity, change)
         if not before:
-            self._of_affinity.setdefault(affinity, {})[request] = None
+            self._of_affinity.setdefault(affinity, OrderedDict())[request] = None
         elif not self._left[request]:
             del self._of_affinity[affinity][request]
 
-    def waiting(self) -> Iterator[tuple[int, list[int]]]:
-        """Yield the requests that have waiting runs, with the indexes of these runs."""
-        for requests in list(self._of_affinity.values()):
-            for request in list(requests):
-                first = self._firsts[request]
-                rows = {row for start, stop in self._ranges[request] for row in range(start, stop)}
-                yield request, [first + row for row in sorted(rows) if self._state[first + row] == WAITING]
+    def waiting_requests(self) -> list[int]:
+        """Return the requests that have waiting runs."""
+        return [request for requests in self._of_affinity.values() for request in requests]
+
+    def waiting_runs(self, request: int) -> list[int]:
+        """Return the indexes of the waiting runs of a request. This looks at all of them."""
+        first = self._firsts[request]
+        rows = {row for start, stop in self._ranges[request] for row in range(start, stop)}
+        return [first + row for row in sorted(rows) if self._state[first + row] == WAITING]

@@ -13,8 +13,13 @@ LEAST_EXCESS = 1.0
 LEAST_TO_MOVE = 2.0
 """The same for a server that could go on where it is."""
 
-DEAR = 2.0
-"""The factor for both when all servers but one have loaded the models of an affinity that another one was at."""
+MOST_COMPARED = 100
+"""The number of affinities without a server that are compared."""
+DEAR = 4.0
+"""The factor for both when all servers but one have loaded the models of an affinity that another one was at.
+
+Then the runs must also be at least a chunk: the last differences between servers are not worth loading models.
+"""
 
 
 def choose(member: Member, roster: Roster, backlog: Backlog, now: float) -> tuple[int, int] | None:
@@ -29,44 +34,60 @@ def choose(member: Member, roster: Roster, backlog: Backlog, now: float) -> tupl
         found = _request(member, member.home, roster, backlog, now)
         if found is not None:
             return found, waiting[member.home] if member.share is None else member.share
-    ranked = _ranked(member, roster, backlog, now)
-    for _, affinity, share in ranked:
-        found = _request(member, affinity, roster, backlog, now)
-        if found is not None:
-            if roster.is_served(affinity, found, without=member) and affinity != member.home:
+    for rank in (_unserved, _short_of_servers):
+        for affinity, share in rank(member, roster, backlog, now):
+            found = _request(member, affinity, roster, backlog, now)
+            if found is None:
+                continue
+            if affinity != member.home and roster.is_served(affinity, found, without=member):
                 roster.spare_loads -= 1
             roster.settle(member, affinity, share)
             return found, waiting[affinity] if share is None else share
     return None
 
 
-def _ranked(
+def _unserved(
     member: Member, roster: Roster, backlog: Backlog, now: float
-) -> list[tuple[tuple[float, ...], Hashable, int | None]]:
-    """Return the affinities that a server could go to, the best first, with the number of runs it should take."""
+) -> list[tuple[Hashable, int | None]]:
+    """Return affinities that no other server is at: those first that few servers can do, then large ones."""
+    found: list[tuple[int, int, Hashable]] = []
+    for affinity, left in member.ability.waiting.items():
+        request = backlog.first(member.ability, affinity)
+        if not roster.is_served(affinity, request, without=member):
+            found.append((backlog.able(request), -left, affinity))
+            if len(found) == MOST_COMPARED:
+                break
+    found.sort(key=lambda one: one[:2])
+    return [(affinity, None) for _, _, affinity in found]
+
+
+def _short_of_servers(
+    member: Member, roster: Roster, backlog: Backlog, now: float
+) -> list[tuple[Hashable, int | None]]:
+    """Return affinities whose servers need longer than all servers on average, with the runs that they are short of."""
     waiting = member.ability.waiting
     own = roster.pace(member, now)
-    at_home = member.station is not None and member.home in waiting
     speeds = {affinity: roster.speed(affinity) for affinity in waiting}
-    if at_home:
+    runs = {affinity: left + roster.runs(affinity) for affinity, left in waiting.items()}
+    if member.station is not None and member.home in waiting:
         speeds[member.home] = max(speeds[member.home] - own, 0.0)
-    horizon = member.ability.total / (own + sum(speeds.values()))
-    dear = 1.0 if roster.spare_loads > 0 else DEAR
-    least = dear * (LEAST_TO_MOVE if member.home in waiting else LEAST_EXCESS)
-    found: list[tuple[tuple[float, ...], Hashable, int | None]] = []
+        runs[member.home] -= member.runs
+    horizon = (member.runs + sum(runs.values())) / (own + sum(speeds.values()))
+    least = LEAST_TO_MOVE if member.home in waiting else LEAST_EXCESS
+    if roster.spare_loads <= 0:
+        least = max(least * DEAR, own * roster.seconds)
+    found: list[tuple[tuple[float, ...], Hashable, int]] = []
     for affinity, left in waiting.items():
-        request = backlog.first(member.ability, affinity)
-        alone = not roster.is_served(affinity, request, without=member)
-        excess = left if alone else left - horizon * speeds[affinity]
+        excess = min(left, runs[affinity] - horizon * speeds[affinity])
         home = affinity == member.home
-        needed = alone or excess >= (LEAST_EXCESS if home else least)
+        needed = excess >= (LEAST_EXCESS if home else least)
         if needed or home:
-            # With nothing better to do, it stays where its models are loaded.
+            # With nothing better to do, a server stays where its models are loaded.
             order = 0 if needed and home else 1 if needed else 2
-            rank = (order, not alone, backlog.able(request), -excess)
-            found.append((rank, affinity, None if alone else max(1, ceil(excess))))
+            able = backlog.able(backlog.first(member.ability, affinity))
+            found.append(((order, able, -excess), affinity, max(1, int(excess))))
     found.sort(key=lambda one: one[0])
-    return found
+    return [(affinity, share) for _, affinity, share in found]
 
 
 def _request(member: Member, affinity: Hashable, roster: Roster, backlog: Backlog, now: float) -> int | None:

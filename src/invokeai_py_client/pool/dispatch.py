@@ -40,9 +40,9 @@ class Dispatcher:
             grace: The number of seconds for which the chunks of a lost server are kept for it.
         """
         self._new_batch_id = new_batch_id
-        self._seconds, self._lanes = seconds, lanes
+        self._lanes = lanes
         self._backlog = Backlog(requests)
-        self._roster = Roster(self._backlog)
+        self._roster = Roster(self._backlog, seconds)
         self._results = Results(self._backlog, self._roster)
         self._placement = Placement(self._roster, self._results, grace)
 
@@ -80,7 +80,7 @@ class Dispatcher:
             for row in rows:
                 self._backlog.assign(chunk.request, row, chunk.batch_id)
             if rows:
-                self._placement.hold(member, chunk, now)
+                self._placement.restore(member, chunk, rows, now)
         self._roster.changed = True
 
     # --- servers
@@ -180,7 +180,7 @@ class Dispatcher:
             left=member.ability.total,
             lanes=self._roster.present * self._lanes,
             rate=member.rate,
-            seconds=self._seconds,
+            seconds=self._roster.seconds,
             devices=member.devices,
         )
 
@@ -199,14 +199,16 @@ class Dispatcher:
         Raises:
             KeyError: If no chunk with this batch was ordered.
         """
-        final = {row: state for row, state in states.items() if state.is_final}
-        member, chunk, late = self._placement.returned(batch_id, final, now, asked=asked)
-        for row, state in final.items():
-            if not late or state is JobStatus.COMPLETED:
-                self._results.resolve(member, chunk, row, state)
-        for row in () if late else reversed(chunk.rows):
-            if row not in final:
-                self._results.give_back(member, chunk, row, counted=asked)
+        member, chunk, late = self._placement.returned(batch_id, states, now, asked=asked)
+        missing: list[int] = []
+        for row in chunk.rows:
+            state = states.get(row)
+            if state is not None and state.is_final:
+                self._results.resolve(member, chunk, row, state, late=late)
+            else:
+                missing.append(row)
+        for row in reversed(() if late else missing):
+            self._results.give_back(member, chunk, row, counted=asked)
         self._roster.update(member)
         if self._roster.changed:
             self._results.settle_alone()
@@ -223,7 +225,8 @@ class Dispatcher:
             The indexes of the runs that are at no server. They are closed.
         """
         self._results.canceled = True
-        closed = [index for _, indexes in self._backlog.waiting() for index in indexes]
+        waiting = self._backlog.waiting_requests()
+        closed = [index for request in waiting for index in self._backlog.waiting_runs(request)]
         for index in closed:
             self._backlog.close(index)
         closed += self._results.close_aside()
@@ -259,18 +262,20 @@ class Dispatcher:
     @property
     def excluded(self) -> set[str]:
         """The servers that get nothing more because their runs failed and went well elsewhere."""
-        waiting = [request for request, _ in self._backlog.waiting()]
-        return {
-            member.name
-            for member in self._roster.members.values()
-            if member.tier == EXCLUDED
-            and all(self._roster.has_better(one, EXCLUDED) for one in waiting if one in member.ability)
-        }
+        return {member.name for member in self._roster.members.values() if self._roster.is_excluded(member)}
 
     def rate(self, server: str) -> float | None:
         """Return the measured runs per second of a server. None if it has completed nothing."""
         member = self._roster.members.get(server)
         return member.rate if member is not None else None
+
+    def has_others(self, server: str, request: int) -> bool:
+        """Return whether another server that takes part can do a request."""
+        return self._roster.others(request, self._roster.member(server)) > 0
+
+    def is_excluded(self, server: str) -> bool:
+        """Return whether a server gets only what no other one can do, because its runs went well elsewhere."""
+        return self._roster.member(server).tier == EXCLUDED
 
     def at(self, server: str) -> list[Chunk]:
         """Return the chunks that are at work at a server, the oldest first."""
@@ -286,9 +291,5 @@ class Dispatcher:
         self._placement.expire(now)
         if self._placement.busy or self._placement.away:
             return []
-        return sorted(
-            index
-            for request, indexes in self._backlog.waiting()
-            if not self._backlog.able(request)
-            for index in indexes
-        )
+        alone = [one for one in self._backlog.waiting_requests() if not self._backlog.able(one)]
+        return sorted(index for request in alone for index in self._backlog.waiting_runs(request))

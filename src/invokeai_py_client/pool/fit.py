@@ -1,52 +1,17 @@
-"""Whether a server can do a request, and the request with that server's model keys.
-
-Servers give each model a random key. What two servers have in common is the hash of the model's files.
-"""
+"""Whether a server can do a request, and the request with that server's model keys."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from invokeai_py_client._text import listed
 from invokeai_py_client.engine.subworkflow import CALL
-from invokeai_py_client.errors import UsageError
+from invokeai_py_client.pool.model_match import ModelInfo, explain_missing, find_model, models_in, translate
 
-_RANDOM = "random:"
-"""The start of the hash of a model whose files were not read. It differs on each server."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """A model, as a request or a server's record names it.
-
-    Attributes:
-        key: The key, which differs on each server.
-        hash: The hash of its files, with the algorithm, such as ``blake3:...``. Empty if it is not known.
-        name: The name.
-        base: The architecture.
-        type: The type.
-    """
-
-    key: str
-    hash: str
-    name: str
-    base: str
-    type: str
-
-    @property
-    def is_hashed(self) -> bool:
-        """Whether the hash identifies the files."""
-        return bool(self.hash) and not self.hash.startswith(_RANDOM)
-
-    @property
-    def identity(self) -> Hashable:
-        """A value that is equal for the same model on all servers."""
-        return self.hash if self.is_hashed else (self.name, self.base, self.type)
-
-    def __str__(self) -> str:
-        return f"{self.name!r} ({self.base}, {self.type})"
+_BUILT_IN_PROMPTS = "0f8f5b2e-1c9e-4f2a-9a4e-1f1f1f1f"
+"""The start of the ids of the system prompts that InvokeAI comes with (6.14.2). They are the same on all servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +73,14 @@ def needs_of(body: Mapping[str, Any]) -> Needs:
             packs.setdefault(kind, pack)
         if kind == CALL:
             fixed.append(
-                f"The node {_text(detail.get('label')) or node_id!r} calls a saved workflow, which is in the library "
-                "of one server. Replace it with the nodes of that workflow."
+                f"The node {_place(node_id, details)!r} calls a saved workflow, which is in the library of one server. "
+                "Replace it with the nodes of that workflow."
             )
-    models = {model.identity: model for model in _models(_values(body))}
-    return Needs(tuple(models.values()), nodes, labels, packs, tuple(fixed))
+        fixed += _presets(node, _place(node_id, details))
+    for datum in (datum for group in body["batch"].get("data") or () for datum in group):
+        fixed += _presets(datum["items"], _place(str(datum["node_path"]), details))
+    models = {model.identity: model for model in models_in(_values(body))}
+    return Needs(tuple(models.values()), nodes, labels, packs, tuple(dict.fromkeys(fixed)))
 
 
 def misfits(needs: Needs, info: ServerInfo) -> list[str]:
@@ -133,10 +101,11 @@ def misfits(needs: Needs, info: ServerInfo) -> list[str]:
                 f"The node type {kind!r}{_label_hint(needs, kind)} has version {theirs} on this server; expected "
                 f"{version.split('.')[0]}.x like {version}. Install the same version there."
             )
-    for model in needs.models:
-        reason = _model_misfit(model, info.models)
-        if reason is not None:
-            found.append(reason)
+    found += [
+        explain_missing(model, info.models)
+        for model in needs.models
+        if find_model(model, info.models) is None
+    ]
     return found
 
 
@@ -153,8 +122,8 @@ def with_models(body: Mapping[str, Any], info: ServerInfo) -> dict[str, Any]:
         UsageError: If the server does not have a model.
     """
     batch: Mapping[str, Any] = body["batch"]
-    graph = _translated(batch["graph"], info)
-    data = _translated(batch.get("data"), info)
+    graph = translate(batch["graph"], info.models)
+    data = translate(batch.get("data"), info.models)
     if graph is batch["graph"] and data is batch.get("data"):
         return dict(body)
     changed = {**batch, "graph": graph}
@@ -165,7 +134,7 @@ def with_models(body: Mapping[str, Any], info: ServerInfo) -> dict[str, Any]:
 
 def affinity_of(body: Mapping[str, Any]) -> Hashable:
     """Return a value that is equal for requests that load the same models."""
-    return frozenset(model.identity for model in _models(_values(body)))
+    return frozenset(model.identity for model in models_in(_values(body)))
 
 
 def _graph_nodes(body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -186,88 +155,32 @@ def _values(body: Mapping[str, Any]) -> list[Any]:
     return [_graph_nodes(body), body["batch"].get("data")]
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _place(node_id: str, details: Mapping[str, dict[str, Any]]) -> str:
+    """Return the label of a node, or its id."""
+    return _text(details.get(node_id, {}).get("label")) or node_id
 
 
-def _model(value: dict[str, Any]) -> ModelInfo | None:
-    """Return the model that a value names. None if it names none."""
-    names = [value.get(name) for name in ("key", "name", "base", "type")]
-    if not all(isinstance(name, str) for name in names):
-        return None
-    key, name, base, kind = cast("list[str]", names)
-    return ModelInfo(key, _text(value.get("hash")), name, base, kind)
-
-
-def _models(value: Any) -> Iterator[ModelInfo]:
-    """Yield the models anywhere in a JSON value."""
+def _presets(value: Any, place: str) -> Iterator[str]:
+    """Yield a sentence for each style preset and system prompt in a JSON value that only one server has."""
     if isinstance(value, dict):
-        model = _model(cast("dict[str, Any]", value))
-        if model is not None:
-            yield model
-        else:
-            for part in cast("dict[str, Any]", value).values():
-                yield from _models(part)
+        for name, part in cast("dict[str, Any]", value).items():
+            if name == "style_preset_id":
+                yield (
+                    f"The node {place!r} uses a style preset of one server. Write its text into the prompt."
+                )
+            elif name == "system_prompt_id" and not _text(part).startswith(_BUILT_IN_PROMPTS):
+                yield (
+                    f"The node {place!r} uses a system prompt of one server. Use one that comes with InvokeAI."
+                )
+            else:
+                yield from _presets(part, place)
     elif isinstance(value, list):
         for part in cast("list[Any]", value):
-            yield from _models(part)
+            yield from _presets(part, place)
 
 
-def _find(model: ModelInfo, models: Sequence[ModelInfo]) -> ModelInfo | None:
-    """Return a server's record of a model."""
-    found = [
-        one
-        for one in models
-        if (one.base, one.type) == (model.base, model.type)
-        and (one.hash == model.hash if one.is_hashed and model.is_hashed else one.name == model.name)
-    ]
-    # Of several copies of the same file, the one with the same key or name.
-    return max(found, key=lambda one: (one.key == model.key, one.name == model.name), default=None)
-
-
-def _model_misfit(model: ModelInfo, models: Sequence[ModelInfo]) -> str | None:
-    if _find(model, models) is not None:
-        return None
-    if model.is_hashed:
-        for one in models:
-            if one.hash == model.hash:
-                return f"The model {model} is recorded on this server as {one}. Correct its record there."
-    for one in models:
-        if (one.name, one.base, one.type) != (model.name, model.base, model.type):
-            continue
-        if one.hash.split(":")[0] != model.hash.split(":")[0]:
-            return (
-                f"The model {model} cannot be compared with that of this server: its hash there is {one.hash}; "
-                f"expected {model.hash}. Use the same setting hashing_algorithm on all servers."
-            )
-        return (
-            f"The model {model} is another file on this server: its hash there is {one.hash}; expected "
-            f"{model.hash}. Install the same file there."
-        )
-    return f"The model {model} is not installed on this server. Install it there."
-
-
-def _translated(value: Any, info: ServerInfo) -> Any:
-    """Return a JSON value with a server's model keys; the same object if nothing changes."""
-    if isinstance(value, dict):
-        record = cast("dict[str, Any]", value)
-        model = _model(record)
-        if model is not None:
-            theirs = _find(model, info.models)
-            if theirs is None:
-                raise UsageError(_model_misfit(model, info.models) or f"The model {model} is missing.")
-            if theirs.key == model.key and theirs.hash == model.hash:
-                return record
-            return {**record, "key": theirs.key, "hash": theirs.hash}
-        changed = {name: _translated(part, info) for name, part in record.items()}
-        return changed if any(changed[name] is not record[name] for name in record) else record
-    if isinstance(value, list):
-        parts = cast("list[Any]", value)
-        translated = [_translated(part, info) for part in parts]
-        return (
-            translated if any(new is not old for new, old in zip(translated, parts, strict=True)) else parts
-        )
-    return value
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _label_hint(needs: Needs, kind: str) -> str:

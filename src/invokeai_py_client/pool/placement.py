@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.pool.chunk import Chunk
@@ -22,6 +23,7 @@ class Placement:
         self._roster, self._results, self._grace = roster, results, grace
         self._owner: dict[str, Member] = {}
         self._late: dict[str, tuple[Member, Chunk]] = {}
+        self._known: dict[str, frozenset[int]] = {}
         self._ready: dict[Member, None] = {}
         self._idle: dict[Member, None] = {}
         self._resting: dict[Member, None] = {}
@@ -77,8 +79,8 @@ class Placement:
         for batch_id in list(member.work):
             self.hold(member, self._end(member, batch_id), now)
         self._silence(member, now)
-        if orderly:
-            self.give_away(member, disown=False)
+        if orderly or self._results.canceled:
+            self.give_away(member, disown=not orderly)
 
     def _silence(self, member: Member, now: float) -> None:
         member.present = False
@@ -112,39 +114,53 @@ class Placement:
         return chunk
 
     def returned(
-        self, batch_id: str, final: Mapping[int, JobStatus], now: float, *, asked: bool
+        self, batch_id: str, states: Mapping[int, JobStatus], now: float, *, asked: bool
     ) -> tuple[Member, Chunk, bool]:
         """Note that a chunk came back.
 
         Args:
             batch_id: The batch.
-            final: How its runs ended, by row. Others were not done.
+            states: How its runs ended, by row. Others were not done.
             now: The time.
             asked: Whether the server could be asked.
 
         Returns:
-            The server, the chunk, and whether it had been given to others before.
+            The server, the chunk with the rows that have not come back before, and whether it had been given to others.
         """
         member = self._owner.pop(batch_id, None)
+        late, at_work = member is None, False
         if member is None:
-            return *self._late[batch_id], True
-        if batch_id in member.work:
+            member, chunk = self._late[batch_id]
+        elif batch_id in member.work:
             chunk = self._end(member, batch_id)
-            member.measure(now, final)
-            if final:
-                member.rests = 0
-            elif asked and member.present:
-                member.rest(now)
-                self._resting[member] = None
+            at_work = True
         else:
             chunk = member.held.pop(batch_id)
+        known = self._known.pop(batch_id, None)
+        if known is not None:
+            chunk = replace(chunk, rows=tuple(row for row in chunk.rows if row not in known))
+        final = {row: states[row] for row in chunk.rows if row in states and states[row].is_final}
+        missing = tuple(row for row in chunk.rows if row not in final)
+        if at_work:
+            member.measure(now, final)
+            self._ready[member] = None
+            if final:
+                member.rests = 0
+            elif asked:
+                member.rest(now)
+                self._resting[member] = None
         if not asked:
-            if any(row not in final for row in chunk.rows):
+            if missing:
                 member.disowned[batch_id] = chunk
-            self._late[batch_id] = member, chunk
             self._silence(member, now)
-        self._ready[member] = None
-        return member, chunk, False
+        if late or not asked:
+            self._late[batch_id] = member, replace(chunk, rows=missing)
+        return member, chunk, late
+
+    def restore(self, member: Member, chunk: Chunk, rows: Collection[int], now: float) -> None:
+        """Hold a chunk that was sent before a restart, of which only some rows have not come back."""
+        self._known[chunk.batch_id] = frozenset(chunk.rows).difference(rows)
+        self.hold(member, chunk, now)
 
     def hold(self, member: Member, chunk: Chunk, now: float) -> None:
         """Keep a chunk for its server: until ``grace`` is over, or to be ordered again if the server takes part."""

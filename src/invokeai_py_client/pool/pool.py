@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
@@ -86,7 +86,7 @@ class AsyncInvokeAIPool(AsyncObject):
             )
         names = [one if isinstance(one, str) else one.url for one in servers]
         addresses = pool_addresses(names, "servers")
-        self._setup(seconds, patience, keep_files)
+        self._setup(seconds, keep_files, patience)
         self._engine = InProcessEngine(
             {name: (self._connection_to(name, patience), self._connection_to(name)) for name in addresses}
         )
@@ -141,8 +141,55 @@ class AsyncInvokeAIPool(AsyncObject):
         from invokeai_py_client.pool.dask_engine import DaskEngine
 
         self = cls.__new__(cls)
-        self._setup(seconds, 0.0, keep_files)
+        self._setup(seconds, keep_files)
         self._engine = DaskEngine(scheduler, home=self.connection, security=security)
+        self._servers = Servers(self._engine, self.connection)
+        return self
+
+    @classmethod
+    def local(
+        cls,
+        servers: int = 2,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        models_from: str | os.PathLike[str] | None = None,
+        tiny_models: bool = False,
+        temporary: bool = False,
+        say: Callable[[str], None] | None = None,
+        seconds: float = 5.0,
+        patience: float = 20.0,
+        keep_files: bool = True,
+    ) -> Self:
+        """Return a pool of servers on this machine. They are installed and started when they are first needed.
+
+        They have the same models, without copies, and stop when the pool is closed or this process ends. With several
+        GPUs, each has its own; otherwise they share one. ``ivk pool up`` starts servers that keep running.
+
+        Args:
+            servers: The number of servers. Defaults to 2.
+            root: The folder for their databases and images. Defaults to a folder in the user's data directory.
+            models_from: The root folder of an InvokeAI whose models they use as well. Defaults to none.
+            tiny_models: Whether to install tiny models for tests. Defaults to False.
+            temporary: Whether to use new roots and delete them at the end. Defaults to False.
+            say: Called with progress messages of the installation and the start, from several threads.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5.
+            patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
+            keep_files: Whether to bring the images and videos to the manifest's folder. Defaults to True.
+
+        Raises:
+            UsageError: A number is out of range, or a temporary pool has a root.
+        """
+        from invokeai_py_client.pool.local_engine import LocalEngine
+        from invokeai_py_client.server.local_servers import LocalServers
+
+        local = LocalServers(
+            servers, root=root, models_from=models_from, tiny_models=tiny_models, temporary=temporary, say=say
+        )
+        self = cls.__new__(cls)
+        self._setup(seconds, keep_files, patience)
+        self._engine = LocalEngine(
+            local, lambda url: (self._connection_to(url, patience), self._connection_to(url))
+        )
         self._servers = Servers(self._engine, self.connection)
         return self
 
@@ -298,7 +345,7 @@ class AsyncInvokeAIPool(AsyncObject):
             self._servers,
             runs,
             demands=Demands(runs.requests, "" if reference is None else reference.url),
-            inputs=PoolInputs(self._engine, reference, self.connection),
+            inputs=PoolInputs(self._engine, self._servers, reference, self.connection),
             folder=folder,
             view=View(self._engine, self._servers, self.connection),
             seconds=self._seconds,
@@ -310,8 +357,8 @@ class AsyncInvokeAIPool(AsyncObject):
     @face(ends_loop=True)
     async def close(self) -> None:
         """Close all connections. Runs that were sent continue on their servers: resume their sweep later."""
+        await self.connection.close()  # ends the background tasks that use the engine
         await self._engine.close()
-        await self.connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -331,7 +378,7 @@ class AsyncInvokeAIPool(AsyncObject):
     _engine: Engine
     _servers: Servers
 
-    def _setup(self, seconds: float, patience: float, keep_files: bool) -> None:
+    def _setup(self, seconds: float, keep_files: bool, patience: float = 0.0) -> None:
         if not seconds > 0:
             raise UsageError(
                 f"seconds: {seconds!r} is not valid; expected a number of seconds greater than 0."

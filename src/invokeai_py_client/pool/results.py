@@ -30,10 +30,21 @@ class Results:
         self.twice = 0
         self.canceled = False
 
-    def resolve(self, member: Member, chunk: Chunk, row: int, state: JobStatus) -> None:
-        """Note how a run ended at a server."""
+    def resolve(self, member: Member, chunk: Chunk, row: int, state: JobStatus, *, late: bool) -> None:
+        """Note how a run ended at a server.
+
+        Args:
+            member: The server.
+            chunk: The chunk.
+            row: The row.
+            state: How it ended.
+            late: Whether the chunk was given to others before.
+        """
+        if late and state is not JobStatus.COMPLETED:
+            return
         index = self._backlog.index(chunk.request, row)
         if self._backlog.state(index) == CLOSED:
+            self._backlog.disclaim(index, chunk.batch_id)
             self.twice += 1
             return
         if state is not JobStatus.COMPLETED and self._backlog.owner(index) != chunk.batch_id:
@@ -66,6 +77,9 @@ class Results:
         """
         index = self._backlog.index(chunk.request, row)
         if self._backlog.owner(index) != chunk.batch_id:
+            return
+        if self._backlog.state(index) == CLOSED:
+            self._backlog.disclaim(index, chunk.batch_id)
             return
         avoid: Member | None = None
         if index in self._failures:
@@ -108,7 +122,7 @@ class Results:
         return closed
 
     def _deliver(self, index: int, batch_id: str) -> None:
-        self._backlog.close(index)
+        self._backlog.close(index, batch_id)
         self.released.append((index, batch_id))
 
     def _deliver_failure(self, index: int) -> None:
@@ -120,6 +134,8 @@ class Results:
 
     def _settle(self, member: Member, *, strike: bool) -> None:
         member.unsettled -= 1
-        member.strikes += strike
+        if strike:
+            member.strikes += 1
+            member.good = 0
         self._roster.update(member)
         self._roster.changed = True

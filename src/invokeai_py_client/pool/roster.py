@@ -15,6 +15,8 @@ PROBATION = 3
 """The number of failures without a second opinion that make a server get nothing new while another one can do it."""
 STRIKES = 3
 """The number of failures that went well elsewhere and exclude a server for the rest of the sweep."""
+FORGIVE = 50
+"""The number of completed runs that cancel a strike: each server fails now and then in a long sweep."""
 NOWHERE = object()
 """The home of a server that has not done anything yet."""
 FORGET = 0.8
@@ -45,6 +47,7 @@ class Member:
         runs: The number of runs in the chunks at work.
         done: The number of completed runs, of which earlier ones count less.
         failed: The number of failed runs, of which earlier ones count less.
+        good: The number of completed runs since a strike was canceled.
         seconds: The time that they took.
         since: When a chunk ended last, or when the first one started.
         counted: Where the roster has counted it, so that it can be counted elsewhere.
@@ -68,6 +71,7 @@ class Member:
     rests: int = 0
     runs: int = 0
     failed: float = 0.0
+    good: int = 0
     done: float = 0.0
     seconds: float = 0.0
     since: float = 0.0
@@ -90,13 +94,18 @@ class Member:
         if not self.work:
             self.since = now
         self.work[chunk.batch_id] = chunk
-        self.runs += len(chunk.rows)
+        self._count(len(chunk.rows))
 
     def end(self, batch_id: str) -> Chunk:
         """Note that a chunk is no longer at work."""
         chunk = self.work.pop(batch_id)
-        self.runs -= len(chunk.rows)
+        self._count(-len(chunk.rows))
         return chunk
+
+    def _count(self, change: int) -> None:
+        self.runs += change
+        if self.station is not None:
+            self.station.runs += change
 
     def measure(self, now: float, ended: Mapping[int, JobStatus]) -> None:
         """Update the rate. Failed runs do not count: a broken server is the fastest."""
@@ -107,6 +116,10 @@ class Member:
             self.failed = FORGET * self.failed + failed
             # Two chunks overlap, so time counts from the end of the other one.
             self.seconds = FORGET * self.seconds + max(now - self.since, 0.0) * completed / len(ended)
+            self.good += completed
+            if self.good >= FORGIVE and 0 < self.strikes < STRIKES:
+                self.strikes -= 1
+                self.good = 0
         self.since = now
 
     @property
@@ -127,18 +140,28 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Station:
-    """The servers that have the models of one affinity loaded and can get work."""
+    """The servers that have the models of one affinity loaded and can get work.
+
+    Attributes:
+        members: The servers.
+        speed: The sum of their rates.
+        unknown: The number of servers without a rate.
+        runs: The number of runs at work there.
+    """
 
     members: dict[Member, None] = field(default_factory=dict[Member, None])
     speed: float = 0.0
     unknown: int = 0
+    runs: int = 0
 
 
 class Roster:
     """All servers, with counts that make each choice cheap."""
 
-    def __init__(self, backlog: Backlog) -> None:
+    def __init__(self, backlog: Backlog, seconds: float) -> None:
         self._backlog = backlog
+        self.seconds = seconds
+        """The wanted duration of a chunk."""
         self.members: dict[str, Member] = {}
         self.stations: dict[Hashable, Station] = {}
         self.present = 0
@@ -166,6 +189,11 @@ class Roster:
         station = self.stations.get(affinity)
         return station.speed + station.unknown * self.mean if station is not None else 0.0
 
+    def runs(self, affinity: Hashable) -> int:
+        """Return the number of runs at work at an affinity."""
+        station = self.stations.get(affinity)
+        return station.runs if station is not None else 0
+
     def update(self, member: Member) -> None:
         """Bring the counts up to date after a change of a server."""
         counted = (member.ability, member.tier) if member.present else None
@@ -188,6 +216,7 @@ class Roster:
             station = self.stations[member.home] = Station()
         rate = member.rate
         station.members[member] = None
+        station.runs += member.runs
         member.station, member.weight = station, rate
         if rate is None:
             station.unknown += 1
@@ -201,6 +230,7 @@ class Roster:
         if station is None:
             return
         del station.members[member]
+        station.runs -= member.runs
         if member.weight is None:
             station.unknown -= 1
         else:
@@ -217,6 +247,21 @@ class Roster:
         if without is not None and without.present and request in without.ability and without.tier < tier:
             number -= 1
         return number > 0
+
+    def is_excluded(self, member: Member) -> bool:
+        """Return whether a server gets nothing more, because it failed where others did not.
+
+        A server that is needed for a run that is left is not excluded.
+        """
+        if member.tier != EXCLUDED:
+            return False
+        waiting = [(request, None) for request in self._backlog.waiting_requests()]
+        aside = [(request, self.members[name]) for name, request in self._backlog.aside]
+        return all(
+            self.has_better(request, EXCLUDED, without=avoided)
+            for request, avoided in (*waiting, *aside)
+            if request in member.ability and avoided is not member
+        )
 
     def others(self, request: int, member: Member) -> int:
         """Return how many other servers take part and can do a request."""
