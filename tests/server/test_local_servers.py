@@ -77,7 +77,7 @@ def test_pool_of_two_servers_on_this_machine(
         both = [next(model for model in list_models(url) if model["name"] == "mine") for url in urls]
         assert both[0] == both[1]
         assert (both[0]["hash"], both[0]["description"]) == ("blake3:mine", "Foxes.")
-        assert (both[0]["trigger_phrases"], both[0]["default_settings"]) == (["fox"], {"weight": 0.5})
+        assert (both[0]["trigger_phrases"], both[0]["default_settings"]["weight"]) == (["fox"], 0.5)
 
         # Its record is removed from a server whose file another one of them has deleted.
         local = LocalServers.find(root)
