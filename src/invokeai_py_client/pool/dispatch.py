@@ -147,8 +147,6 @@ class Dispatcher:
         """Return the next chunk of a server: held for it, failed elsewhere, or waiting."""
         if member.held:
             return replace(member.held.pop(next(iter(member.held))), again=True)
-        if self._results.canceled:
-            return None
         for key in self._backlog.aside:
             server, request = key
             avoided = self._roster.members[server]
