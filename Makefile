@@ -15,32 +15,43 @@ help: ## list the targets
 demo: $(READY) ## run the demo: a local InvokeAI with tiny models, a run, a sweep, a contact sheet
 	@$(BIN)/python demo/demo.py
 
+# Two processes, each with a server of its own, that take the files in turns.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(READY) ## run all tests, including those against a real InvokeAI (installed on first use: a minute or two)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-unit: $(READY) ## run the tests that need no server
 	@$(BIN)/python -m pytest -q tests/unit
 
 PYTHONS := 3.11 3.12 3.13
 
-test-pythons: $(READY) ## run the unit tests on the other installed versions of Python
-	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; \
+test-pythons: $(READY) ## run the unit tests on the other installed versions of Python, side by side
+	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; started=; \
+	mkdir -p .cache; \
 	for version in $(PYTHONS); do \
 	    if [ "$$version" = "$$mine" ]; then continue; fi; \
 	    python=$$(sh tools/find_python.sh $$version) || continue; \
-	    echo "==> Python $$version: $$python"; \
-	    $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
-	        && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
-	        && .cache/python-$$version/bin/python -m pytest -q tests/unit || failed="$$failed $$version"; \
+	    { \
+	        echo "==> Python $$version: $$python"; \
+	        $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
+	            && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
+	            && .cache/python-$$version/bin/python -m pytest -q -p no:cacheprovider tests/unit; \
+	    } >.cache/python-$$version.log 2>&1 & started="$$started $$version:$$!"; \
+	done; \
+	for each in $$started; do \
+	    wait $${each#*:} || failed="$$failed $${each%:*}"; cat .cache/python-$${each%:*}.log; \
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 
-# The contract's tests that apply to older servers; docs/compatibility.md lists the differences.
+# The tests that apply to older servers; docs/compatibility.md lists the differences. Tests of operations that an older
+# server lacks are marked with "since".
 OLDER := 6.0.2 5.15.0
-OLDER_TESTS := tests/spec tests/server/test_runs.py tests/server/test_results.py tests/server/test_images.py \
-    tests/server/test_queue.py tests/server/test_generate.py
+OLDER_TESTS := tests/spec $(patsubst %,tests/server/test_%.py,runs results images queue generate \
+    api requests administration node_packs prompts presets gallery recall workflow_library models events \
+    cli_api cli_images cli_library cli_models)
 
-test-versions: $(READY) ## run the contract's tests on real servers of 6.0.2 and 5.15.0 (five minutes each)
+test-versions: $(READY) ## run the tests that apply to 6.0.2 and 5.15.0 on real servers of these versions (about seven minutes each)
 	@failed=; \
 	for version in $(OLDER); do \
 	    echo "==> InvokeAI $$version: the contract's tests (installing it if necessary)"; \

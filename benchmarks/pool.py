@@ -32,7 +32,9 @@ def main() -> None:
         "--detect", type=int, nargs="*", default=[2, 100, 500], help="servers, one of which dies"
     )
     scale.add_argument("--runs", type=int, default=100_000)
-    scale.add_argument("--seconds", type=float, default=0.5, help="how long a run takes")
+    scale.add_argument(
+        "--rate", type=float, default=200, help="runs per second that all servers can do together"
+    )
     scale.add_argument("--processes", type=int, default=2, help="the processes of the simulated servers")
     scale.add_argument("--workflow", choices=["sum", "image"], default="sum", help="4 or 30 events per run")
     scale.add_argument("--plot", metavar="FILE", help="write an SVG")

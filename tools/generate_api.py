@@ -18,6 +18,7 @@ import lzma
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -260,6 +261,33 @@ def details(operation: Operation) -> str:
     return text
 
 
+def older(router: str, found: list[Operation]) -> str:
+    """Return what older servers lack or do differently, as paragraphs for the docstring of a module."""
+    added = {
+        version: [f"``{one.name}``" for one in found if one.since == version] for version in FACTS["since"]
+    }
+    added = {version: names for version, names in added.items() if names}
+    lines: list[str] = []
+    if added and sum(map(len, added.values())) == len(found) and len(added) == 1:
+        lines.append(f"All of them were added in InvokeAI {next(iter(added))}. On an older server")
+    elif added:
+        lines.append("Operations that were added later:")
+        lines += [f"- InvokeAI {version}: {', '.join(names)}" for version, names in added.items()]
+        lines.append("On an older server")
+    if lines:
+        lines[-1] += ", they raise ``ServerTooOldError``."
+    if differences := FACTS["older"].get(router):
+        lines += ["Older servers differ:", *(f"- {one}" for one in differences)]
+    text = ""
+    for before, line in zip(["", *lines], lines, strict=False):
+        gap = "\n" if line.startswith("- ") and before.startswith("- ") else "\n\n"
+        indent = "  " if line.startswith("- ") else ""
+        text += gap + textwrap.fill(
+            line, 110, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+    return f"{text}\n" if text else ""
+
+
 def docstring(operation: Operation, first: str = "") -> str:
     lines = [first or sentence(operation), ""]
     line = ""
@@ -402,7 +430,7 @@ def module(router: str, found: list[Operation], homes: Mapping[str, str]) -> str
         if one.gives == "file":
             body += f"\n{streamed(one)}\n{located(one)}"
     body = re.sub(r"\bwire\.(\w+)", lambda match: f"{homes[match[1]]}.{match[1]}", body)
-    head = f'"""The operations of the server about {title}."""\n\n{NOTE}\n\n'
+    head = f'"""The operations of the server about {title}.{older(router, found)}"""\n\n{NOTE}\n\n'
     head += "from __future__ import annotations\n\n"
     for_checkers = imports(
         body,
@@ -626,7 +654,7 @@ def generate() -> dict[Path, str]:
     """Return the content of all generated files."""
     document: Any = json.loads(lzma.decompress(DOCUMENT.read_bytes()))
     found = list(operations(document))
-    check_facts({one.name for one in found})
+    check_facts({one.name for one in found}, {one.router for one in found})
     homes = homes_of(document, found)
     routers = sorted({one.router for one in found})
     files = {
@@ -645,8 +673,8 @@ def generate() -> dict[Path, str]:
     return tidied | {PAGE: page(sorted(found, key=lambda one: (one.router, one.path, one.method)))}
 
 
-def check_facts(names: set[str]) -> None:
-    """Stop if a fact is about an operation that the document does not have."""
+def check_facts(names: set[str], routers: set[str]) -> None:
+    """Stop if a fact is about an operation or a router that the document does not have."""
     named = {
         name
         for group in ("who", "since", "idempotent", "responses", "words")
@@ -655,6 +683,8 @@ def check_facts(names: set[str]) -> None:
     } | {*FACTS["parameters"]["undeclared"], *FACTS["parameters"]["one_body"]}
     if named - names:
         raise SystemExit(f"api_facts.toml: unknown operations: {sorted(named - names)}")
+    if unknown := FACTS["older"].keys() - routers:
+        raise SystemExit(f"api_facts.toml: unknown routers: {sorted(unknown)}")
 
 
 def main() -> int:

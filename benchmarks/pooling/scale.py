@@ -29,13 +29,14 @@ _WORKFLOWS: dict[str, Any] = {
     "image": (lambda: sd1(steps=20, size=1024), "seed", {"model": "tiny-sd1"}),
 }
 _LOOK = 0.02  # how often the state of a server is looked at, in seconds
+_LONGEST = 120.0  # how long to wait for a change, in seconds
 
 
 async def sweep_all(servers: Sequence[Simulated], options: Namespace) -> dict[str, Any]:
     """Return the costs of a sweep over all servers."""
     document, axis, fixed = _WORKFLOWS[options.workflow]
+    connecting = time.process_time(), time.perf_counter()
     async with AsyncInvokeAIPool([server.url for server in servers]) as pool:
-        connecting = time.process_time(), time.perf_counter()
         wf = await pool.create_workflow(document())
         await (await wf.sweep(**{axis: range(2 * len(servers))}, **fixed)).wait(progress=False)
         connected = time.process_time(), time.perf_counter()
@@ -63,7 +64,7 @@ async def sweep_all(servers: Sequence[Simulated], options: Namespace) -> dict[st
         "cpu_ms_per_run": round(cpu * 1000 / options.runs, 3),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "runs_per_second": round(options.runs / seconds, 1),
-        "possible_per_second": round(len(servers) / options.seconds, 1) if options.seconds else None,
+        "possible_per_second": options.rate,
         "requests_per_run": round(requests / options.runs, 3),
         "connect_cpu_ms_per_server": round((connected[0] - connecting[0]) * 1000 / len(servers), 1),
         "connect_s": round(connected[1] - connecting[1], 1),
@@ -81,10 +82,14 @@ def _idle(before: Sequence[dict[str, Any]], ends: Sequence[dict[str, Any]], seco
     return 1 - statistics.mean(busy) / seconds
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds, with a precision of 20 ms."""
+async def until(condition: Callable[[], bool]) -> float | None:
+    """Wait until a condition holds, and return for how many seconds. None if it does not hold in time."""
+    begun = time.perf_counter()
     for _ in iter(condition, True):
         await asyncio.sleep(_LOOK)
+        if time.perf_counter() - begun > _LONGEST:
+            return None
+    return round(time.perf_counter() - begun, 2)
 
 
 def _state(pool: AsyncInvokeAIPool, url: str) -> str:
@@ -96,14 +101,13 @@ async def detect(servers: Sequence[Simulated], options: Namespace) -> dict[str, 
     found: dict[str, Any] = {"servers": len(servers)}
     async with AsyncInvokeAIPool([server.url for server in servers]) as pool:
         wf = await pool.create_workflow(add())
-        sweep = await wf.sweep(a=range(1_000_000))
+        sweep = await wf.sweep(a=range(100_000))
         waiting = asyncio.ensure_future(sweep.wait(progress=False))
         await until(lambda: all(server.busy for server in pool.servers))
         for server, change in ((servers[0], {"is_alive": False}), (servers[1], {"hangs": True})):
             await asyncio.to_thread(server.change, **change)
-            changed = time.perf_counter()
-            await until(lambda url=server.url: _state(pool, url) != "ready")
-            found[f"{next(iter(change))}_s"] = round(time.perf_counter() - changed, 2)
+            [setting] = change
+            found[f"{setting}_s"] = await until(lambda url=server.url: _state(pool, url) != "ready")
         await sweep.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
     return found
@@ -112,7 +116,7 @@ async def detect(servers: Sequence[Simulated], options: Namespace) -> dict[str, 
 def measure(what: str, servers: int, options: Namespace) -> dict[str, Any]:
     """Return a measurement, made in a new process."""
     command = [sys.executable, str(_SCRIPT), "scale", "--here", what, "--servers", str(servers)]
-    command += ["--runs", str(options.runs), "--seconds", str(options.seconds)]
+    command += ["--runs", str(options.runs), "--rate", str(options.rate)]
     command += ["--workflow", options.workflow, "--processes", str(options.processes)]
     command += ["--profile"] if options.profile else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env={**os.environ})
@@ -121,8 +125,9 @@ def measure(what: str, servers: int, options: Namespace) -> dict[str, Any]:
 
 def here(options: Namespace) -> None:
     """Make one measurement in this process, and print it as JSON."""
-    behavior: dict[str, Any] = {"seconds": options.seconds, "previews": False}
-    with simulated_servers(options.servers[0], processes=options.processes, **behavior) as servers:
+    [count] = options.servers
+    behavior: dict[str, Any] = {"seconds": count / options.rate, "previews": False}
+    with simulated_servers(count, processes=options.processes, **behavior) as servers:
         way = {"sweep": sweep_all, "detect": detect}[options.here]
         print(json.dumps(asyncio.run(way(servers, options))))
 

@@ -611,6 +611,9 @@ class CacheOff(Face["AsyncCacheOff"]):
 class DnnModelRepository(Face["AsyncDnnModelRepository"]):
     """The models on a server. Nothing is cached: every call sends a request.
 
+    On servers with user accounts, any signed-in user may list and find models, and call ``list_missing()``,
+    ``get_picture()`` and ``related_to()``. All other methods are for administrators.
+
     Example:
         ```python
         job = client.models.install_model("models/watercolor.safetensors")
@@ -1310,7 +1313,8 @@ class GalleryRepository(Face["AsyncGalleryRepository"]):
     ) -> Iterator[IvkGalleryItem]:
         """Iterate over images and videos, requesting pages as needed. The arguments are those of ``list_items()``.
 
-        No item is yielded twice, even if items are created or deleted during the iteration.
+        No item is yielded twice, even if items are created or deleted during the iteration. Any signed-in user may call
+        this (InvokeAI 6.14+).
         """
         return self._iterate(
             self._impl.iter_items(
@@ -3087,7 +3091,8 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
         """Return a pool from the configuration file, where ``ivk pool add`` writes it. This sends no request.
 
         Args:
-            name: The name: ``lab`` for ``[pools.lab]``.
+            name: The name: ``lab`` for ``[pools.lab]``. Or, as for ``ivk sweep --pool``, the address of a Dask
+                scheduler, or names of profiles and URLs, separated by commas.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
@@ -3107,13 +3112,14 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
     ) -> Self:
         """Return a pool of the servers that the workers of a Dask cluster have. This sends no request.
 
-        Start the workers with ``ivk pool join`` or with ``--preload invokeai_py_client.pool.dask_worker``. They may come
-        and go. Requires the extra ``invokeai-py-client[cluster]``.
+        Start the workers with ``ivk pool join``, or with ``--preload invokeai_py_client.pool.dask_worker``. They may
+        come and go. Requires the extra ``invokeai-py-client[cluster]``.
 
         Args:
             scheduler: The address of the scheduler (``"tls://head:8786"``), or a cluster object of ``distributed``,
                 ``dask-jobqueue`` or ``dask-kubernetes``.
-            security: The ``distributed.Security`` with the certificates for ``tls://``. Defaults to none.
+            security: The certificates for ``tls://``: a ``distributed.Security``, or the ``PoolSettings`` of a pool in
+                the configuration file. Defaults to none.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
 
@@ -3124,6 +3130,55 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
 
         return cls._of(
             AsyncInvokeAIPool.from_dask(scheduler, security=security, seconds=seconds, keep_files=keep_files)
+        )
+
+    @classmethod
+    def local(
+        cls,
+        servers: int = 2,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        models_from: str | os.PathLike[str] | None = None,
+        tiny_models: bool = False,
+        temporary: bool = False,
+        say: Callable[[str], None] | None = None,
+        seconds: float = 5.0,
+        patience: float = 20.0,
+        keep_files: bool = True,
+    ) -> Self:
+        """Return a pool of servers on this machine. They are installed and started when they are first needed.
+
+        They have the same models, without copies, and stop when the pool is closed or this process ends. With several
+        GPUs, each has its own; otherwise they share one. ``ivk pool up`` starts servers that keep running.
+
+        Args:
+            servers: The number of servers. Defaults to 2.
+            root: The folder for their databases and images. Defaults to a folder in the user's data directory.
+            models_from: The root folder of an InvokeAI whose models they use as well. Defaults to none.
+            tiny_models: Whether to install tiny models for tests. Defaults to False.
+            temporary: Whether to use new roots and delete them at the end. Defaults to False.
+            say: Called with progress messages of the installation and the start, from several threads.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5.
+            patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
+            keep_files: Whether to bring the images and videos to the manifest's folder. Defaults to True.
+
+        Raises:
+            UsageError: A number is out of range, or a temporary pool has a root.
+        """
+        from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+
+        return cls._of(
+            AsyncInvokeAIPool.local(
+                servers,
+                root=root,
+                models_from=models_from,
+                tiny_models=tiny_models,
+                temporary=temporary,
+                say=say,
+                seconds=seconds,
+                patience=patience,
+                keep_files=keep_files,
+            )
         )
 
     @property
@@ -7131,7 +7186,11 @@ class WorkflowHandle(Face["AsyncWorkflowHandle"]):
 
 
 class WorkflowRepository(Face["AsyncWorkflowRepository"]):
-    """The workflows on a server."""
+    """The workflows on a server.
+
+    On servers with user accounts, any signed-in user may call all methods, for their own workflows, those that others
+    share, and those that come with the server. Administrators may call them for all workflows.
+    """
 
     def __init__(self, client: InvokeAIClient | Connection) -> None:
         """Create a repository. Clients create theirs themselves, so this is rarely needed.

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._lazy import old_names
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, UsageError
@@ -897,7 +897,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.api.auth import AsyncAuthApi
         from invokeai_py_client.models import IvkUser
 
-        refuse_empty(display_name=display_name)
+        require("the name to display", display_name=display_name)
         await self._account()
         record = await self.connection.part(AsyncAuthApi).update_current_user(
             display_name=display_name, expect={"user_id": str, "email": str}
@@ -926,7 +926,7 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
         from invokeai_py_client.transport.secrets import hidden
         from invokeai_py_client.transport.settings import Credentials
 
-        refuse_empty(old_password=old_password, new_password=new_password)
+        require("a password", old_password=old_password, new_password=new_password)
         old, new = hidden(old_password), hidden(new_password)
         del old_password, new_password  # keep them out of tracebacks that show variables
         user = await self._account()

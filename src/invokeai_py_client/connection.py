@@ -35,10 +35,25 @@ class Connection:
         profile: The profile in the configuration file that the token came from, or None.
     """
 
-    def __init__(self, settings: ConnectionSettings, *, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        profile: Profile | None = None,
+        http: HttpTransport | None = None,
+        hub: EventHub | None = None,
+    ) -> None:
+        """Create a connection.
+
+        Args:
+            settings: The settings.
+            profile: The profile that the token came from. Defaults to none.
+            http: Sends requests. Defaults to a new one, when it is needed.
+            hub: Receives events. Defaults to a new one, when it is needed.
+        """
         self.settings = settings
         self.profile = profile
-        self._open = _Resources(settings)
+        self._open = _Resources(settings, http, hub)
         self._schema: Schema | None = None
         self._schema_outages = 0
         self._parts: dict[Any, Any] = {}
@@ -272,10 +287,12 @@ class _Resources:
     They are separate from the connection, so that they can be closed after it has been garbage-collected.
     """
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(
+        self, settings: ConnectionSettings, http: HttpTransport | None, hub: EventHub | None
+    ) -> None:
         self._settings = settings
-        self._http: HttpTransport | None = None
-        self._hub: EventHub | None = None
+        self._http = http
+        self._hub = hub
         self.loop_thread: LoopThread | None = None
         self.owner: _Resources = self
         """The resources whose background loop is used."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import workflows
+from packs import CHEAP_COLLECTIONS, HOLD
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncRun
 from invokeai_py_client.doctor import Finding, examine
@@ -25,7 +26,6 @@ from invokeai_py_client.server.log_signs import worker_failure
 from invokeai_py_client.transport import timing
 
 RUNS = 20
-HOLD = Path(__file__).parents[1] / "support" / "node_packs" / "hold"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def fragile(
 ) -> Iterator[tuple[LocalServer, Path]]:
     """A separate server for these tests, which break it."""
     root = tmp_path_factory.mktemp("fragile") / "root"
-    with LocalServer(root=root, port=free_port(), node_packs=[HOLD], say=say) as server:
+    with LocalServer(root=root, port=free_port(), node_packs=[CHEAP_COLLECTIONS, HOLD], say=say) as server:
         yield server, root
 
 

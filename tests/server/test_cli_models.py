@@ -11,6 +11,7 @@ import pytest
 from command import Command, ivk_command
 from model_host import hosted
 from multi_user import ADMIN, ANN, Users
+from tests.conftest import RealServer
 
 from invokeai_py_client import InvokeAIClient
 
@@ -48,6 +49,7 @@ def lora(ivk: Command, client: InvokeAIClient, tiny_models: TinyModels, tmp_path
     return path
 
 
+@pytest.mark.since("6.14")  # default settings of LoRAs
 def test_models_edit_and_info(
     ivk: Command, lora: Path, client: InvokeAIClient, picture: bytes, tmp_path: Path
 ) -> None:
@@ -100,6 +102,7 @@ def test_models_are_listed_by_several_bases_and_sorted(ivk: Command) -> None:
     )
 
 
+@pytest.mark.since("6.9")
 def test_models_related_and_reidentify(ivk: Command, lora: Path) -> None:
     added = ivk("models", "related", "pastel", "--add", "tiny-sd1", "--add", "tiny-vae-sd1")
     assert [row[0] for row in added.cells] == ["tiny-sd1", "tiny-vae-sd1"]
@@ -112,6 +115,7 @@ def test_models_related_and_reidentify(ivk: Command, lora: Path) -> None:
     assert (unknown.code, "'tiny-sd1'" in unknown.said) == (2, True)
 
 
+@pytest.mark.since("6.12")
 def test_models_check_finds_missing_and_orphaned_files(ivk: Command, lora: Path, server: Any) -> None:
     clean = ivk("models", "check")
     assert (clean.code, clean.out) == (0, ""), clean.out
@@ -142,6 +146,7 @@ def test_models_check_finds_missing_and_orphaned_files(ivk: Command, lora: Path,
         shutil.rmtree(stray, ignore_errors=True)
 
 
+@pytest.mark.since("6.12")
 def test_failed_installation_is_restarted(ivk: Command, tiny_models: TinyModels) -> None:
     with hosted(tiny_models.folder / "tiny-esrgan-x2.safetensors") as host:
         host.go_on.set()
@@ -160,15 +165,16 @@ def test_failed_installation_is_restarted(ivk: Command, tiny_models: TinyModels)
     assert (nothing.code, "expected SOURCES, --bundle BUNDLE or --restart JOB" in nothing.said) == (2, True)
 
 
-def test_bundles_of_starter_models(ivk: Command) -> None:
+def test_bundles_of_starter_models(ivk: Command, server: RealServer) -> None:
     rows = {row[0]: row[1:] for row in ivk("models", "starters", "--bundles").cells}
-    assert rows["flux"][0] == "FLUX.1 dev"
+    assert rows["flux"][0] == ("flux" if server.is_before("6.0") else "FLUX.1 dev")
     assert int(rows["sdxl"][1]) > int(rows["sdxl"][2])
     assert ivk("models", "starters", "--bundles", "--base", "sdxl").code == 2
     unknown = ivk("models", "install", "--bundle", "sdx")
     assert (unknown.code, "Did you mean 'sdxl'" in unknown.said) == (2, True)
 
 
+@pytest.mark.since("6.12")
 def test_only_administrators_see_orphaned_files_and_installations(
     ivk_command: Command, users: Users, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,8 +62,6 @@ __all__ = ["ivk_command"]
 
 PATIENCE = 60
 
-pytestmark = pytest.mark.since("6.14")
-
 
 @pytest.fixture
 def ivk(ivk_command: Command, server: RealServer, monkeypatch: pytest.MonkeyPatch) -> Command:
@@ -164,6 +162,7 @@ async def test_a_watch_yields_only_the_kinds_that_were_asked_for(async_client: A
     assert cleared.user_id is None
 
 
+@pytest.mark.since("6.14")
 async def test_changes_of_the_workflow_library(async_client: AsyncInvokeAIClient) -> None:
     events = await watching(async_client, LibraryChanged)
     repo = async_client.workflow_repo
@@ -192,7 +191,7 @@ async def test_the_files_of_an_installation_are_followed(
 ) -> None:
     events = await watching(async_client, DownloadEvent, ModelInstallEvent)
     with hosted(tiny_models.folder / "tiny-esrgan-x2.safetensors") as host:
-        job = await async_client.dnn_model_repo.install_model(host.url)
+        job = await async_client.dnn_model_repo.install_model(host.url, config={"name": "followed"})
         files: list[InstallFile] = []
         async for event in job.events():
             if isinstance(event, InstallDownloading):

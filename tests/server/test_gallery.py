@@ -20,8 +20,6 @@ from invokeai_py_client import (
 
 __all__ = ["ivk_command"]
 
-pytestmark = pytest.mark.since("6.14")
-
 
 @pytest.fixture
 def pictures(client: InvokeAIClient, picture: bytes, nothing_left: None) -> Iterator[tuple[str, list[str]]]:
@@ -32,6 +30,7 @@ def pictures(client: InvokeAIClient, picture: bytes, nothing_left: None) -> Iter
     yield board.board_id, names
 
 
+@pytest.mark.since("6.14")
 async def test_images_and_videos_are_in_one_list(
     either: AsyncInvokeAIClient, pictures: tuple[str, list[str]], video: str
 ) -> None:
@@ -55,6 +54,7 @@ async def test_images_and_videos_are_in_one_list(
     ]
 
 
+@pytest.mark.since("6.14")
 async def test_names_and_days(
     either: AsyncInvokeAIClient, pictures: tuple[str, list[str]], video: str
 ) -> None:
@@ -89,6 +89,7 @@ async def test_invalid_filters_are_refused(either: AsyncInvokeAIClient) -> None:
         await either.gallery.list_items(board_id="nowhere")
 
 
+@pytest.mark.since("6.14")
 def test_images_without_a_board_are_deleted(
     users: Users,
     ann: InvokeAIClient,

@@ -19,8 +19,6 @@ from invokeai_py_client.errors import APIRequestError, UnknownNameError, UsageEr
 if TYPE_CHECKING:
     from tests.conftest import RealServer
 
-pytestmark = pytest.mark.since("6.13")
-
 PACK = '''\
 from invokeai.invocation_api import BaseInvocation, InputField, IntegerOutput, InvocationContext, invocation
 
@@ -62,6 +60,15 @@ def pack(name: str, version: str = "1.0.0") -> dict[str, str]:
     return {"__init__.py": PACK.format(name=name, version=version)}
 
 
+async def test_node_types_are_listed(either: AsyncInvokeAIClient) -> None:
+    nodes = {one.type: one for one in await either.nodes.list_nodes()}
+    assert (nodes["add"].category, nodes["add"].node_pack) == ("math", "invokeai")
+    assert {one.type for one in await either.nodes.list_nodes(category="math")} < nodes.keys()
+    with pytest.raises(UsageError, match="is empty"):
+        await either.nodes.list_nodes(pack="")
+
+
+@pytest.mark.since("6.13")
 async def test_nodes_of_an_installed_pack_run(
     async_client: AsyncInvokeAIClient, repository: Callable[..., Path]
 ) -> None:
@@ -97,6 +104,7 @@ def _rest() -> dict[str, Any]:
     return {**texts, "exposedFields": [], "meta": {"version": "3.0.0", "category": "user"}}
 
 
+@pytest.mark.since("6.13")
 def test_what_the_server_could_not_install(client: InvokeAIClient, repository: Callable[..., Path]) -> None:
     with pytest.raises(
         APIRequestError, match=r"The server could not install the node pack .* Git clone failed: "
@@ -114,6 +122,7 @@ def test_what_the_server_could_not_install(client: InvokeAIClient, repository: C
     assert {one.name for one in client.nodes.list_packs()}.isdisjoint({"broken", "empty"})
 
 
+@pytest.mark.since("6.13")
 def test_unusable_names_are_not_sent(client: InvokeAIClient) -> None:
     with pytest.raises(UsageError, match="empty"):
         client.nodes.install_pack(" ")
@@ -127,6 +136,7 @@ def test_unusable_names_are_not_sent(client: InvokeAIClient) -> None:
         client.nodes.list_nodes(category="maths")
 
 
+@pytest.mark.since("6.13")
 def test_commands_and_changed_packs(
     client: InvokeAIClient, server: RealServer, repository: Callable[..., Path]
 ) -> None:
@@ -147,7 +157,7 @@ def test_commands_and_changed_packs(
     packs = {one.name: one for one in client.nodes.reload()}
     assert packs["dogwood"].node_types == ["Dogwood_twice"]
     assert client.schema()["Dogwood_twice"].version == "1.2.3"
-    assert json.loads(invoke("reload", "--json")[-1])["without_nodes"] == ["tiny_flux"]
+    assert json.loads(invoke("reload", "--json")[-1])["without_nodes"] == ["cheap_collections", "tiny_flux"]
     assert json.loads(invoke("rm", "dogwood", "--yes", "--json")[-1])["names"] == ["dogwood"]
     assert not any(row.startswith("dogwood\t") for row in invoke("ls"))
     assert len(invoke("types")) > 200

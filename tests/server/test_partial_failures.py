@@ -245,6 +245,33 @@ async def test_images_that_outlive_their_board(
 
 
 @pytest.mark.since("6.14")
+async def test_videos_that_outlive_their_board(
+    either: AsyncInvokeAIClient, database: sqlite3.Connection
+) -> None:
+    board = await either.boards.create_board("Partial")
+    image = (await board.upload_image_data(png())).image_name
+    first, failing = [(await either.videos.upload(CLIP, board_id=board)).video_name for _ in range(2)]
+
+    def move_file(folder: str) -> None:
+        database.execute("UPDATE videos SET video_subfolder = ? WHERE video_name = ?", (folder, failing))
+
+    move_file("../elsewhere")  # the server refuses to delete such a file, and responds with status 200
+    try:
+        with pytest.raises(TransferError) as caught:
+            await either.boards.delete_board(board, delete_images=True)
+    finally:
+        move_file("")
+    error = caught.value
+    assert (set(error.done), list(error.failed)) == ({image, first}, [failing])
+    assert isinstance(error.failed[failing], ServerError)
+    assert str(error).startswith(
+        "The board 'Partial' was deleted, but not everything on it; the rest is uncategorized. "
+    )
+    assert await either.boards.find_board("Partial") is None
+    assert (await either.videos.get_video(failing)).board_id is None
+
+
+@pytest.mark.since("6.14")
 async def test_a_board_that_outlives_its_images(either: AsyncInvokeAIClient, broken: Broken) -> None:
     board = await either.board_repo.create_board("Partial")
     name = (await board.upload_image_data(png())).image_name

@@ -134,6 +134,7 @@ def test_a_workflow_takes_the_name_of_a_preset(client: InvokeAIClient) -> None:
     assert texts == {"a cat, sketch", "a cat, oil"}
 
 
+@pytest.mark.since("6.12")  # the node
 def test_an_unknown_preset_is_reported_before_anything_is_sent(client: InvokeAIClient) -> None:
     wf = client.workflow(templated())
     known = client.presets.list_presets()[0].name
@@ -152,7 +153,6 @@ def test_an_unknown_preset_is_reported_before_anything_is_sent(client: InvokeAIC
 @pytest.mark.usefixtures("no_presets_left")
 def test_ivk_presets(ivk: Command, client: InvokeAIClient, tmp_path: Path, picture: bytes) -> None:
     (tmp_path / "look.png").write_bytes(picture)
-    (tmp_path / "wf.json").write_text(json.dumps(templated()))
     added = ivk("presets", "add", NAME, "--positive", "{prompt}, ink", "--image", "look.png")
     assert added.code == 0, added.said
     assert client.presets.get_preset(NAME).id == added.lines[0]
@@ -160,11 +160,6 @@ def test_ivk_presets(ivk: Command, client: InvokeAIClient, tmp_path: Path, pictu
     assert len(ivk("presets", "ls", "--json").objects) > 2
     shown = dict(ivk("presets", "show", NAME).cells)
     assert (shown["positive"], shown["picture"]) == ("{prompt}, ink", "yes")
-    ran = ivk("run", "wf.json", "-s", f"style_preset={NAME}", "--json")
-    assert ran.code == 0, ran.said
-    wrong = ivk("run", "wf.json", "-s", "style_preset=Look of a tesd")
-    assert wrong.code == 2
-    assert f"Did you mean '{NAME}'" in wrong.said
     assert ivk("presets", "export", "mine.csv").lines == ["mine.csv"]
     assert ivk("presets", "rm", NAME, "--yes").said == "Deleted 1 style preset."
     assert ivk("presets", "import", "mine.csv").said == "Imported 1 style preset."
@@ -175,6 +170,19 @@ def test_ivk_presets(ivk: Command, client: InvokeAIClient, tmp_path: Path, pictu
     assert "'Anime' comes with the server" in kept.said
 
 
+@pytest.mark.since("6.12")  # the node
+@pytest.mark.usefixtures("no_presets_left")
+def test_ivk_run_takes_the_name_of_a_preset(ivk: Command, client: InvokeAIClient, tmp_path: Path) -> None:
+    client.presets.create_preset(NAME, "{prompt}, ink")
+    (tmp_path / "wf.json").write_text(json.dumps(templated()))
+    ran = ivk("run", "wf.json", "-s", f"style_preset={NAME}", "--json")
+    assert ran.code == 0, ran.said
+    wrong = ivk("run", "wf.json", "-s", "style_preset=Look of a tesd")
+    assert wrong.code == 2
+    assert f"Did you mean '{NAME}'" in wrong.said
+
+
+@pytest.mark.since("6.12")  # the node
 def test_the_shell_completes_the_names_of_presets(
     ivk: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: InvokeAIClient
 ) -> None:

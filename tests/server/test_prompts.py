@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ivk_command"]
 
-pytestmark = pytest.mark.since("6.14")
-
 NAME = "Words of a test"
 
 
@@ -71,12 +69,16 @@ async def test_alternatives_are_spelled_out(either: AsyncInvokeAIClient) -> None
 async def test_a_prompt_that_the_server_cannot_read_raises_its_error(either: AsyncInvokeAIClient) -> None:
     with pytest.raises(InputValueError, match=r"could not expand 'a \{red\|blue': Expected .*Close each"):
         await either.prompts.alternatives("a {red|blue")
-    with pytest.raises(InputValueError, match=r"No values found for wildcard\(s\): color"):
+    # Older servers hang if they get this prompt.
+    with pytest.raises(
+        InputValueError, match=r"does not know the wildcard '__color__' in 'a \{__color__\|x\}'"
+    ):
         await either.prompts.alternatives("a {__color__|x}")
     with pytest.raises(UsageError, match=r"most: 0 is not valid; expected a whole number from 1 to 10,000"):
         await either.prompts.alternatives("a {b|c}", most=0)
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("language_models")
 async def test_a_language_model_expands_a_prompt_and_reports_its_progress(
     either: AsyncInvokeAIClient,
@@ -97,6 +99,7 @@ async def test_a_language_model_expands_a_prompt_and_reports_its_progress(
     assert (await either.prompts.expand("a cat", max_tokens=2)).seed is not None
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("language_models", "nothing_left")
 def test_a_vision_model_describes_an_image(client: InvokeAIClient, picture: bytes, tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
@@ -114,6 +117,7 @@ def test_a_vision_model_describes_an_image(client: InvokeAIClient, picture: byte
         client.prompts.describe(record.image_name)
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("language_models")
 async def test_the_language_model_has_to_exist_and_fit(either: AsyncInvokeAIClient) -> None:
     with pytest.raises(
@@ -129,6 +133,7 @@ async def test_the_language_model_has_to_exist_and_fit(either: AsyncInvokeAIClie
         await either.prompts.expand(" ")
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("no_system_prompts_left")
 async def test_system_prompts_by_name(either: AsyncInvokeAIClient) -> None:
     prompts = either.prompts
@@ -147,6 +152,7 @@ async def test_system_prompts_by_name(either: AsyncInvokeAIClient) -> None:
         await prompts.update_system_prompt(made, name="Other")
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("language_models", "no_system_prompts_left")
 def test_a_workflow_takes_the_name_of_a_system_prompt(client: InvokeAIClient) -> None:
     client.prompts.create_system_prompt(NAME, "Write words.")
@@ -170,6 +176,7 @@ def test_a_workflow_takes_the_name_of_a_system_prompt(client: InvokeAIClient) ->
         wf.run(system_prompt={"system_prompt_id": "gone"}, text_llm_model="tiny-text-llm")
 
 
+@pytest.mark.since("6.14")
 @pytest.mark.usefixtures("language_models", "no_system_prompts_left", "nothing_left")
 def test_ivk_prompt(
     ivk_command: Command,

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import workflows
 from click.testing import CliRunner
+from packs import CHEAP_COLLECTIONS
 
 from invokeai_py_client import InvokeAIClient, Run, Schema, Sweep
 from invokeai_py_client.cli.main import ivk
@@ -114,13 +115,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     pack = folder / "pack" / "limits"
     pack.mkdir(parents=True)
     (pack / "__init__.py").write_text(PACK.replace("LIMIT", str(OLD)))
-    with LocalServer(root=folder / "root", node_packs=[pack]) as old:
+    with LocalServer(root=folder / "root", node_packs=[CHEAP_COLLECTIONS, pack]) as old:
         port = old.port
         client = InvokeAIClient.from_url(old.url)
         kept = prepare(old, client, folder)
     shutil.rmtree(folder / "root")
     (pack / "__init__.py").write_text(PACK.replace("LIMIT", str(NEW)))
-    with client, LocalServer(root=folder / "root", port=port, node_packs=[pack]) as new:
+    with client, LocalServer(root=folder / "root", port=port, node_packs=[CHEAP_COLLECTIONS, pack]) as new:
         assert new.url == kept.url
         assert kept.sweep.retry_failed() == 2
         kept.sweep.wait()

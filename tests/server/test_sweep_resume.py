@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import workflows
 from mutations import damage_values
+from packs import CHEAP_COLLECTIONS
 
 from invokeai_py_client import InvokeAIClient, LocalServer, Sweep
 from invokeai_py_client.errors import InvokeAIClientError, UsageError
@@ -143,10 +144,16 @@ def test_invalid_manifests_are_rejected(client: InvokeAIClient, tmp_path: Path) 
 @pytest.fixture
 def small_server(tmp_path: Path) -> Iterator[LocalServer]:
     """A server that can be killed, and whose queue holds at most five items."""
-    with LocalServer(
-        root=tmp_path / "root", config={"max_queue_size": 5, "attention_type": "torch-sdp"}
-    ) as server:
+    with small_local_server(tmp_path) as server:
         yield server
+
+
+def small_local_server(folder: Path) -> LocalServer:
+    return LocalServer(
+        root=folder / "root",
+        config={"max_queue_size": 5, "attention_type": "torch-sdp"},
+        node_packs=[CHEAP_COLLECTIONS],
+    )
 
 
 def test_sweep_resumes_after_the_server_is_killed(small_server: LocalServer, tmp_path: Path) -> None:
@@ -161,9 +168,7 @@ def test_sweep_resumes_after_the_server_is_killed(small_server: LocalServer, tmp
                 break
         os.kill(small_server.pid, signal.SIGKILL)
     with (
-        LocalServer(
-            root=tmp_path / "root", config={"max_queue_size": 5, "attention_type": "torch-sdp"}
-        ) as again,
+        small_local_server(tmp_path) as again,
         InvokeAIClient.from_url(again.url) as client,
     ):
         sweep = resumed(path, client)

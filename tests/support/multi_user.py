@@ -11,9 +11,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import packs
 import pytest
 import pytest_asyncio
 
@@ -24,7 +24,7 @@ ADMIN = ("admin@example.org", "Admin-secret-1")
 ANN = ("ann@example.org", "Ann-secret-1")
 BOB = ("bob@example.org", "Bob-secret-1")
 USERS = "/api/v1/auth/users"
-NODE_PACKS = [Path(__file__).parent / "node_packs" / name for name in ("two_workers", "hold")]
+NODE_PACKS = [packs.CHEAP_COLLECTIONS, packs.TWO_WORKERS, packs.HOLD]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from invokeai_py_client.engine.dynamic_prompts import expansion_problem
+from invokeai_py_client.engine.dynamic_prompts import expansion_problem, wildcard_problem
 
 FIX = "Write the alternatives into the prompt, such as {red|green|blue}."
 
@@ -53,3 +53,22 @@ def test_problem_of_an_expansion(
     prompt: str, prompts: list[str], error: str | None, problem: str | None
 ) -> None:
     assert expansion_problem(prompt, prompts, error) == problem
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("a __pet__ in {red|blue}", None),
+        ("{red|blue} __pet__", None),
+        ("{a|b} {c", None),
+        ("a __ pet__ {x__|__y}", None),
+        ("${pet=__pet__}a ${pet}", None),
+        ("{__pet__|x}", "wildcard '__pet__'"),
+        ("{x|{y|2$$a __pet__}} __color__", "wildcard '__pet__'"),
+        ("} {x|__a__ __b__ __a__}", "wildcards '__a__', '__b__'"),
+        ("${a={x|__pet__}}", "wildcard '__pet__'"),
+    ],
+)
+def test_wildcards_in_alternatives_are_never_sent(prompt: str, names: str | None) -> None:
+    problem = wildcard_problem(prompt)
+    assert problem == (names and f"the server does not know the {names} in {prompt!r}. {FIX}")

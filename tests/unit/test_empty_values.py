@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import click
@@ -13,6 +13,9 @@ from fake_server import FakeServer
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client._given import refuse_empty
+from invokeai_py_client.administration.nodes import AsyncNodeRepository
+from invokeai_py_client.administration.server import AsyncServerRepository
+from invokeai_py_client.administration.state import AsyncStateRepository
 from invokeai_py_client.board.handle import AsyncBoardHandle
 from invokeai_py_client.board.repository import AsyncBoardRepository
 from invokeai_py_client.cli.group import IvkCommand
@@ -23,8 +26,11 @@ from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.image.repository import AsyncImageRepository
 from invokeai_py_client.models import IvkBoard
+from invokeai_py_client.presets.repository import AsyncPresetRepository
+from invokeai_py_client.prompts.repository import AsyncPromptRepository
 from invokeai_py_client.queue.repository import AsyncQueueRepository
 from invokeai_py_client.quick.client import AsyncQuickClient
+from invokeai_py_client.user.repository import AsyncUserRepository
 from invokeai_py_client.video.repository import AsyncVideoRepository
 from invokeai_py_client.workflow.repository import AsyncWorkflowRepository
 
@@ -121,10 +127,22 @@ def calls(area: str, method: str, *given: Any, **fixed: Any) -> Callable[[Any, s
     """Return a function that calls a method with one more argument."""
 
     def call(areas: dict[str, Any], name: str, value: Any) -> Any:
-        result = getattr(areas[area], method)(*given, **fixed, **{name: value})
-        return result if inspect.isawaitable(result) else _all(result)
+        function = getattr(areas[area], method)
+        parameter = inspect.signature(function).parameters[name]
+        is_optional = parameter.default is None or "None" in str(parameter.annotation)
+        result = function(*given, **fixed, **{name: value})
+        return _advised(result if inspect.isawaitable(result) else _all(result), is_optional)
 
     return call
+
+
+async def _advised(result: Awaitable[Any], is_optional: bool) -> Any:
+    """Check that an error advises to omit an argument only if that is possible."""
+    try:
+        return await result
+    except UsageError as error:
+        assert is_optional or "Omit" not in str(error)
+        raise
 
 
 SDXL = {"positive_prompt": "a", "negative_prompt": "", "width": 64, "height": 64}
@@ -220,6 +238,30 @@ TEXTS: list[tuple[Callable[..., Any], list[str]]] = [
         )
     ),
     (calls("board", "move_image_to", "a.png"), ["target_board_id"]),
+    (calls("models", "get_model_by_hash"), ["hash"]),
+    (calls("models", "install_starter_bundle"), ["name"]),
+    (calls("models", "delete_orphaned"), ["paths"]),
+    (calls("models", "get_model_by_name", base="sd-1", type="main"), ["name"]),
+    (calls("models", "get_model_by_name", name="a", type="main"), ["base"]),
+    (calls("models", "get_model_by_name", name="a", base="sd-1"), ["type"]),
+    (calls("workflows", "set_picture", "a"), ["image"]),
+    (calls("presets", "create_preset"), ["name"]),
+    (calls("presets", "update_preset", "a"), ["name"]),
+    (calls("prompts", "expand", "a fox"), ["system_prompt"]),
+    (calls("prompts", "expand"), ["prompt"]),
+    (calls("prompts", "create_system_prompt", content="a"), ["name"]),
+    (calls("prompts", "create_system_prompt", "a"), ["content"]),
+    (calls("users", "create_user", password="Secret-1"), ["email"]),
+    (calls("users", "create_user", "a@example.org", "Secret-1"), ["display_name"]),
+    (calls("client", "update_me"), ["display_name"]),
+    (calls("client", "change_password", old_password="a"), ["new_password"]),
+    (calls("nodes", "install_pack"), ["source"]),
+    (calls("nodes", "uninstall_pack"), ["pack"]),
+    (calls("nodes", "list_nodes"), ["pack", "category"]),
+    (calls("server", "get_font"), ["font"]),
+    (calls("server", "set_provider", base_url="http://a"), ["provider"]),
+    (calls("server", "set_provider", "openai"), ["api_key", "base_url"]),
+    *((calls("state", method), ["key"]) for method in ("get", "delete")),
     (calls("quick", "generate_image_sdxl_t2i", **SDXL), ["model_name", "scheduler", "board_id"]),
     (calls("quick", "copy_image_to_board", "a.png"), ["target_board_id"]),
     (calls("quick", "copy_image_to_board", target_board_id="b"), ["image_name"]),
@@ -229,7 +271,10 @@ LISTS = [
     (calls("images", "count_images"), "categories"),
     (calls("board", "list_images"), "categories"),
     (calls("board", "list_image_names"), "categories"),
-    (calls("workflows", "list_workflows"), "categories"),
+    *(
+        (calls("workflows", method), "categories")
+        for method in ("list_workflows", "list_tags", "count_by_tag", "count_by_category")
+    ),
 ]
 
 
@@ -261,6 +306,12 @@ def areas(server: FakeServer) -> dict[str, Any]:
         "workflows": AsyncWorkflowRepository(connection),
         "queue": AsyncQueueRepository(connection),
         "quick": quick,
+        "users": AsyncUserRepository(connection),
+        "prompts": AsyncPromptRepository(connection),
+        "presets": AsyncPresetRepository(connection),
+        "nodes": AsyncNodeRepository(connection),
+        "server": AsyncServerRepository(connection),
+        "state": AsyncStateRepository(connection),
         "board": AsyncBoardHandle(AsyncBoardRepository(connection), IvkBoard(board_id="b", board_name="B")),
     }
 
@@ -298,6 +349,15 @@ def test_the_message_names_the_argument_and_the_way_out() -> None:
     assert str(caught.value) == (
         "board_id: '' is empty; expected a text that is not empty. Omit board_id, or pass None, if you mean no value."
     )
+
+
+async def test_the_message_says_what_to_pass_for_a_required_name(areas: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        await areas["images"].delete("")
+    assert str(caught.value) == "image_name: '' is empty; expected the name of an image."
+    with pytest.raises(UsageError) as caught:
+        await areas["videos"].find_video(" ")
+    assert str(caught.value) == "video_name: ' ' is empty; expected the name of a video."
 
 
 def test_an_empty_profile_is_refused() -> None:

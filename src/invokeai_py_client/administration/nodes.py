@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._names import unknown
 from invokeai_py_client._text import hide_secrets
 from invokeai_py_client.api.custom_nodes import AsyncCustomNodesApi
@@ -80,7 +80,7 @@ class AsyncNodeRepository(Resource):
             UsageError: The address is empty or begins with a hyphen. Nothing was sent.
             APIRequestError: The server has a pack of this name, cannot clone the repository, or cannot load its nodes.
         """
-        refuse_empty(source=source)
+        require("the address of a git repository, such as 'https://github.com/owner/name'", source=source)
         if source.strip().startswith("-"):
             raise UsageError(
                 f"source: {hide_secrets(repr(source))} is not valid; expected the address of a git repository, such as "
@@ -110,7 +110,7 @@ class AsyncNodeRepository(Resource):
             APIRequestError: The server could not delete it.
         """
         name = pack if isinstance(pack, str) else pack.name
-        refuse_empty(pack=name)
+        require("the name of a node pack", pack=name)
         names = [one.name for one in await self.list_packs()]
         if name not in names:
             message, close = unknown("node pack", name, names)

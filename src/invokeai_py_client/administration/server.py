@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._names import unknown
 from invokeai_py_client.administration.cache import AsyncCacheOff
 from invokeai_py_client.administration.image_move import finished_move
@@ -200,7 +200,7 @@ class AsyncServerRepository(Resource):
             UnknownNameError: The server has no such file.
         """
         path = font.path if isinstance(font, IvkFont) else font
-        refuse_empty(font=path)
+        require("the path of a font file, as fonts() returns it", font=path)
         try:
             return await self.connection.part(AsyncUtilitiesApi).get_user_font_file(path)
         except NotFoundError:
@@ -365,5 +365,5 @@ def _listed(names: str | Sequence[str]) -> list[str]:
 
 def _provider_id(provider: IvkProvider | IvkProviderSettings | str) -> str:
     name = provider if isinstance(provider, str) else provider.provider_id
-    refuse_empty(provider=name)
+    require("the id of a provider, such as 'openai'", provider=name)
     return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import require
 from invokeai_py_client._text import shown
 from invokeai_py_client.api.client_state import AsyncClientStateApi
 from invokeai_py_client.connection import Resource
@@ -80,5 +80,5 @@ class AsyncStateRepository(Resource):
 
 
 def _full(key: str) -> str:
-    refuse_empty(key=key)
+    require("the key of a value", key=key)
     return f"{_PREFIX}{key}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._text import clip
 from invokeai_py_client.api.boards import AsyncBoardsApi
 from invokeai_py_client.connection import Resource
@@ -89,7 +89,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
         Several boards may have the same name.
         """
-        refuse_empty(name=name)
+        require("the name of a board", name=name)
         boards = await self.list_boards(include_uncategorized=False, include_archived=True)
         return [board for board in boards if board.board_name == name]
 
@@ -228,6 +228,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
             UnknownNameError: The board is not on the server. This is also a ``NotFoundError``.
             UsageError: There is nothing to change, the arguments contradict each other, or the board id is ``"none"``.
         """
+        refuse_empty(name=name, cover_image_name=cover_image_name)
         visibility = _visibility(is_private, board_visibility)
         changes = {
             "board_name": None if name is None else _checked_name(name),
@@ -323,7 +324,7 @@ class AsyncBoardRepository(V1BoardMethods, Resource):
 
 
 def _checked_name(name: str) -> str:
-    refuse_empty(name=name)
+    require("the name of a board", name=name)
     if len(name) > _LONGEST_NAME:
         raise UsageError(
             f"The board name {clip(name, 40)!r} has {len(name)} characters: expected at most {_LONGEST_NAME}."

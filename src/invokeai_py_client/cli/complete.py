@@ -23,6 +23,7 @@ TIMEOUT = 2.0
 """Seconds to wait for the server."""
 
 Names = Callable[["InvokeAIClient"], Iterable[str]]
+Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
 def complete_workflows(
@@ -42,16 +43,6 @@ def complete_workflows(
     return _matching(context, incomplete, names) or files
 
 
-def complete_models(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of models."""
-    del parameter
-    return _matching(
-        context, incomplete, lambda client: (one.name for one in client.dnn_model_repo.list_models())
-    )
-
-
 def complete_model_settings(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -69,86 +60,64 @@ def complete_model_settings(
     return _matching(context, incomplete, settings) if name else []
 
 
-def complete_boards(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of boards."""
-    del parameter
-    return _matching(
-        context, incomplete, lambda client: (one.board_name for one in client.board_repo.list_boards())
-    )
+def _boards(client: InvokeAIClient) -> Iterable[str]:
+    return (one.board_name for one in client.board_repo.list_boards())
 
 
-def complete_presets(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of style presets."""
-    del parameter
-    return _matching(context, incomplete, lambda client: (one.name for one in client.presets.list_presets()))
+def _presets(client: InvokeAIClient) -> Iterable[str]:
+    return (one.name for one in client.presets.list_presets())
 
 
-def complete_system_prompts(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of system prompts."""
-    del parameter
-    return _matching(
-        context, incomplete, lambda client: (one.name for one in client.prompts.list_system_prompts())
-    )
+def _system_prompts(client: InvokeAIClient) -> Iterable[str]:
+    return (one.name for one in client.prompts.list_system_prompts())
 
 
-def complete_users(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the email addresses of users."""
-    del parameter
-    return _matching(context, incomplete, lambda client: (one.email for one in client.users.list_users()))
+def _proposing(names: Names) -> Complete:
+    """Return a function that proposes names from the server."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        del parameter
+        return _matching(context, incomplete, names)
+
+    return complete
 
 
-def complete_providers(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of external providers."""
-    del parameter
-    return _matching(
-        context, incomplete, lambda client: (one.provider_id for one in client.server.providers())
-    )
+def _configured(names: Callable[[], Iterable[str]]) -> Complete:
+    """Return a function that proposes names from the configuration file. Sends no request."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from invokeai_py_client.errors import InvokeAIClientError
+
+        del context, parameter
+        try:
+            return _items(incomplete, names())
+        except InvokeAIClientError:
+            return []
+
+    return complete
 
 
-def complete_pools(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of the pools in the configuration file."""
-    from invokeai_py_client.errors import InvokeAIClientError
+def _pools() -> Iterable[str]:
     from invokeai_py_client.pool_settings import pool_names
 
-    del context, parameter
-    try:
-        return _items(incomplete, pool_names())
-    except InvokeAIClientError:
-        return []
+    return pool_names()
 
 
-def complete_servers(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of the profiles in the configuration file."""
+def _profiles() -> Iterable[str]:
     from invokeai_py_client.config import read_profiles
-    from invokeai_py_client.errors import InvokeAIClientError
 
-    del context, parameter
-    try:
-        return _items(incomplete, sorted(read_profiles()))
-    except InvokeAIClientError:
-        return []
+    return sorted(read_profiles())
 
 
-def complete_packs(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of packs of custom nodes."""
-    del parameter
-    return _matching(context, incomplete, lambda client: (one.name for one in client.nodes.list_packs()))
+complete_models = _proposing(lambda client: (one.name for one in client.dnn_model_repo.list_models()))
+complete_boards = _proposing(_boards)
+complete_presets = _proposing(_presets)
+complete_system_prompts = _proposing(_system_prompts)
+complete_users = _proposing(lambda client: (one.email for one in client.users.list_users()))
+complete_providers = _proposing(lambda client: (one.provider_id for one in client.server.providers()))
+complete_packs = _proposing(lambda client: (one.name for one in client.nodes.list_packs()))
+complete_pools = _configured(_pools)
+complete_servers = _configured(_profiles)
 
 
 def complete_node_packs(
@@ -222,11 +191,11 @@ def _values(client: InvokeAIClient, field: Any) -> Iterable[str]:
             if field.accepts_model(model.to_dict())
         )
     if "Board" in field.type_text:
-        return (board.board_name for board in client.board_repo.list_boards())
+        return _boards(client)
     if "StylePreset" in field.type_text:
-        return (preset.name for preset in client.presets.list_presets())
+        return _presets(client)
     if "SystemPrompt" in field.type_text:
-        return (prompt.name for prompt in client.prompts.list_system_prompts())
+        return _system_prompts(client)
     return ()
 
 

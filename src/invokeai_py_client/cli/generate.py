@@ -13,21 +13,15 @@ from invokeai_py_client._paths import exists, user_path
 from invokeai_py_client.cli.complete import complete_models
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
+    RunOptions,
     UserPath,
     board_option,
-    check_count,
     connect,
     content_of,
-    count_option,
-    name_option,
-    output_options,
-    run_option,
-    seed_options,
-    set_option,
-    url_option,
+    run_options,
 )
 from invokeai_py_client.cli.output import say
-from invokeai_py_client.cli.runner import Runner, output_template
+from invokeai_py_client.cli.runner import Runner, check_options
 from invokeai_py_client.cli.streams import read_stdin
 from invokeai_py_client.engine.definition import WorkflowDefinition
 from invokeai_py_client.errors import UsageError
@@ -53,8 +47,6 @@ if TYPE_CHECKING:
     help="Width and height in pixels, such as 1024x768. Defaults to the size of --image, or else to the model's "
     "default.",
 )
-@count_option("Make N images with different seeds. Defaults to 1.")
-@seed_options
 @click.option(
     "--negative",
     metavar="TEXT",
@@ -74,44 +66,25 @@ if TYPE_CHECKING:
     metavar="F",
     help=f"How much to change --image, up to 1 for a new image. Defaults to {STRENGTH}.",
 )
-@set_option
 @board_option("Board for the images: its name or id.")
-@run_option("output")
-@name_option
-@run_option("timeout")
-@run_option("preview")
-@run_option("open")
 @click.option(
     "--save-workflow",
     metavar="FILE",
     type=UserPath(dir_okay=False),
     help="Also write the workflow to a new JSON file, for the web UI, ivk run or ivk sweep.",
 )
-@run_option("dry-run")
-@url_option
-@output_options
+@run_options("Make N images with different seeds. Defaults to 1.")
 def generate(
     prompt: str,
     model: str | None,
     size: str | None,
-    count: int,
-    seed: str | None,
-    random_seeds: bool,
     negative: str | None,
     image: str | None,
     mask: str | None,
     strength: float | None,
-    settings: tuple[str, ...],
     board: str | None,
-    output: str,
-    name: str | None,
-    timeout: float | None,
-    preview: bool,
-    opens: bool,
     save_workflow: Path | None,
-    dry_run: bool,
-    url: str | None,
-    as_json: bool,
+    options: RunOptions,
 ) -> None:
     """Make images of a prompt, without a workflow.
 
@@ -123,17 +96,13 @@ def generate(
       ivk generate "a lighthouse" --size 768x512 -s steps=20 -o lighthouse.jpg
       ivk generate "a red door" --image house.jpg --mask door.png -o red.png
     """
-    from invokeai_py_client.display import check_preview
-
-    check_count(count, preview=preview, dry_run=dry_run, timeout=timeout, instead="Leave out -n.")
-    template = output_template(output, name, as_json, count)
-    check_preview(preview and not as_json)
+    template = check_options(options, instead="Leave out -n.")
     parse_size(size)
     _check_images(image, mask, strength)
     if save_workflow is not None and exists(save_workflow):
         raise UsageError(f"{save_workflow} already exists. Choose another file with --save-workflow.")
     text = read_stdin().strip("\n") if prompt == "-" else content_of(prompt)
-    with connect(url) as client:
+    with connect(options.url) as client:
         handle = client.workflow_repo.image_workflow(
             model, image=False if image is None else image, mask=False if mask is None else mask
         )
@@ -150,24 +119,11 @@ def generate(
         runner = Runner(
             client,
             handle,
+            options,
             template,
-            as_json,
-            preview=preview,
-            opens=opens,
-            timeout=timeout,
             advice=f"Make more: ivk generate {shlex.quote(prompt)} -n 4 -o DIR",
         )
-        if count > 1:
-            plan = runner.plan(settings, count, seed, random_seeds, more)
-            _save(handle, runner.values(settings, None, False, more), save_workflow)
-            runner.run_plan(plan)
-            return
-        values = runner.values(settings, seed, random_seeds, more)
-        _save(handle, values, save_workflow)
-        if dry_run:
-            runner.print_request(values)
-        else:
-            runner.run(values)
+        runner.execute(more, prepare=lambda values: _save(handle, values, save_workflow))
 
 
 def _check_images(image: str | None, mask: str | None, strength: float | None) -> None:

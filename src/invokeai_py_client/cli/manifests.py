@@ -27,7 +27,10 @@ def sweeps_to_resume(client: InvokeAIClient) -> dict[Path, int]:
             manifest = read_manifest(path)
         except UsageError:  # resuming it reports the problem
             continue
-        if manifest.header["queue"] != "default" or not client.settings.address.is_same(
+        if manifest.header["queue"] != "default":
+            continue
+        # The servers of a pool may have other URLs from here.
+        if not manifest.is_of_pool and not client.settings.address.is_same(
             ServerAddress.parse(manifest.header["url"])
         ):
             continue

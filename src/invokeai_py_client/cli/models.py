@@ -17,14 +17,19 @@ from invokeai_py_client.cli.group import IvkGroup
 from invokeai_py_client.cli.names import find_models
 from invokeai_py_client.cli.options import UserPath, connect, output_options, url_option, yes_option
 from invokeai_py_client.cli.output import FAILED, confirm, counted, echo, emit, hint, is_watched, say
-from invokeai_py_client.cli.partial import try_each
 from invokeai_py_client.cli.progress import waiting
 from invokeai_py_client.cli.streams import secret_line
 from invokeai_py_client.cli.tables import Column, show_facts, show_table
 from invokeai_py_client.dnn_model.changes import CLEARABLE
 from invokeai_py_client.dnn_model.order import ORDERS, ModelOrder
 from invokeai_py_client.dnn_model.settings import parse_setting
-from invokeai_py_client.errors import PermissionDeniedError, UnknownNameError, UnprocessableError, UsageError
+from invokeai_py_client.errors import (
+    PermissionDeniedError,
+    TransferError,
+    UnknownNameError,
+    UnprocessableError,
+    UsageError,
+)
 from invokeai_py_client.models.enums import InstallStatus
 
 if TYPE_CHECKING:
@@ -631,15 +636,13 @@ def rm(names: tuple[str, ...], yes: bool, url: str | None, as_json: bool) -> Non
             else " Their files are kept."
         )
         confirm(f"Uninstall {', '.join(repr(model.name) for model in found.values())}?{files}", yes)
-        gone, error = try_each(
-            found,
-            client.dnn_model_repo.delete_model,
-            what="uninstalled",
-            kind="model",
-            label=lambda one: one.name,
-        )
+        error: TransferError | None = None
+        try:
+            gone = client.models.delete_models(list(found.values()))
+        except TransferError as failure:
+            gone, error = list(failure.done), failure
     if as_json:
-        emit({"event": "result", "ok": error is None, "models": len(gone), "keys": list(gone)})
+        emit({"event": "result", "ok": error is None, "models": len(gone), "keys": gone})
     else:
         say(f"Uninstalled {counted(len(gone), 'model')}.")
     if error is not None:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import click
 
 from invokeai_py_client._paths import user_path
-from invokeai_py_client.cli.complete import complete_boards, complete_settings, complete_workflows
+from invokeai_py_client.cli.complete import (
+    complete_boards,
+    complete_pools,
+    complete_settings,
+    complete_workflows,
+)
 from invokeai_py_client.errors import InputValueError, UsageError
 
 if TYPE_CHECKING:
-    from invokeai_py_client import InvokeAIClient
+    from invokeai_py_client import InvokeAIClient, InvokeAIPool
     from invokeai_py_client.engine.inputs import InputSet, WorkflowInput
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.workflow import WorkflowHandle
@@ -153,51 +160,95 @@ def seed_options(command: F) -> F:
     )(command)
 
 
-_RUN_OPTIONS = {
-    "output": click.option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        default=".",
-        help="Folder for the images; or a file ending in .png, .jpg, .webp or .avif; or - for standard output. "
-        "Defaults to the current folder.",
-    ),
-    "timeout": click.option(
-        "--timeout", type=float, metavar="SECONDS", help="Stop waiting after this time. The run continues."
-    ),
-    "preview": click.option(
-        "--preview", is_flag=True, help="Show a live preview of the image in the terminal."
-    ),
-    "open": click.option("--open", "opens", is_flag=True, help="Open the saved images."),
-    "dry-run": click.option("--dry-run", is_flag=True, help="Print the request instead of sending it."),
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """The options of the commands that run a workflow.
+
+    Attributes:
+        settings: The options ``-s``.
+        count: The option ``-n``: the number of runs.
+        seed: The option ``--seed``.
+        random_seeds: The option ``--random-seeds``.
+        output: The option ``-o``: a folder, a file, or ``-``.
+        name: The option ``--name``.
+        timeout: The option ``--timeout``: seconds to wait, or None for no limit.
+        preview: Whether to show a live preview.
+        opens: Whether to open the saved images.
+        dry_run: Whether to print the request instead of sending it.
+        url: The option ``--url``.
+        as_json: Whether to print JSON.
+    """
+
+    settings: tuple[str, ...]
+    count: int
+    seed: str | None
+    random_seeds: bool
+    output: str
+    name: str | None
+    timeout: float | None
+    preview: bool
+    opens: bool
+    dry_run: bool
+    url: str | None
+    as_json: bool
+
+    def check_count(self, instead: str) -> None:
+        """Check that several runs are not combined with options for a single run.
+
+        Args:
+            instead: What else to do, as a sentence.
+
+        Raises:
+            UsageError: The options cannot be combined.
+        """
+        if self.count > 1 and (self.preview or self.dry_run or self.timeout is not None):
+            raise UsageError(f"-n cannot be combined with --preview, --dry-run or --timeout. {instead}")
 
 
-def run_option(name: str) -> Callable[[F], F]:
-    """Return the decorator of an option that all commands with runs have: ``output``, ``timeout``, ``preview``..."""
-    return _RUN_OPTIONS[name]
-
-
-def count_option(text: str) -> Callable[[F], F]:
-    """Return a decorator that adds the option ``-n``, the number of runs, with a help text."""
-    return click.option("-n", "count", type=click.IntRange(1), default=1, metavar="N", help=text)
-
-
-def check_count(count: int, *, preview: bool, dry_run: bool, timeout: float | None, instead: str) -> None:
-    """Check that several runs are not combined with options for a single run.
+def run_options(count_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds the options of a run and passes them to the command as one argument, ``options``.
 
     Args:
-        count: The option ``-n``.
-        preview: The option ``--preview``.
-        dry_run: The option ``--dry-run``.
-        timeout: The option ``--timeout``.
-        instead: What else to do, as a sentence.
-
-    Raises:
-        UsageError: The options cannot be combined.
+        count_help: The help text of ``-n``.
     """
-    if count > 1 and (preview or dry_run or timeout is not None):
-        raise UsageError(f"-n cannot be combined with --preview, --dry-run or --timeout. {instead}")
+    decorators: list[Callable[[Callable[..., None]], Callable[..., None]]] = [
+        set_option,
+        click.option("-n", "count", type=click.IntRange(1), default=1, metavar="N", help=count_help),
+        seed_options,
+        click.option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            default=".",
+            help="Folder for the images; or a file ending in .png, .jpg, .webp or .avif; or - for standard output. "
+            "Defaults to the current folder.",
+        ),
+        name_option,
+        click.option(
+            "--timeout",
+            type=float,
+            metavar="SECONDS",
+            help="Stop waiting after this time. The run continues.",
+        ),
+        click.option("--preview", is_flag=True, help="Show a live preview of the image in the terminal."),
+        click.option("--open", "opens", is_flag=True, help="Open the saved images."),
+        click.option("--dry-run", is_flag=True, help="Print the request instead of sending it."),
+        url_option,
+        output_options,
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def collect(**given: Any) -> None:
+            options = RunOptions(**{field.name: given.pop(field.name) for field in fields(RunOptions)})
+            command(options=options, **given)
+
+        decorated: Callable[..., None] = collect
+        for decorator in reversed(decorators):
+            decorated = decorator(decorated)
+        return decorated
+
+    return decorate
 
 
 def name_option(command: F) -> F:
@@ -249,6 +300,33 @@ def connect(url: str | None) -> InvokeAIClient:
             client.close()
             raise
     return client
+
+
+def pool_option(command: F) -> F:
+    """Add the option ``--pool``."""
+    return click.option(
+        "--pool",
+        "pool",
+        metavar="POOL",
+        shell_complete=complete_pools,
+        help="Servers to share the runs: the name of a pool (see `ivk pool`), profiles and URLs separated by commas, "
+        "or the address of a Dask scheduler.",
+    )(command)
+
+
+def connect_pool(pool: str, url: str | None = None) -> InvokeAIPool:
+    """Return a pool.
+
+    Raises:
+        UsageError: No pool has this name, the text is not valid, or there is a URL, too.
+    """
+    from invokeai_py_client import InvokeAIPool
+
+    context = click.get_current_context(silent=True)
+    given = None if context is None else context.get_parameter_source("url")
+    if url is not None and given is click.core.ParameterSource.COMMANDLINE:
+        raise UsageError("Pass either --pool or --url: the pool has the URLs of its servers.")
+    return InvokeAIPool.from_config(pool)
 
 
 def parse_settings(workflow: WorkflowHandle, settings: tuple[str, ...]) -> dict[str | int, Any]:

@@ -8,54 +8,22 @@ import click
 
 from invokeai_py_client.cli.group import IvkCommand
 from invokeai_py_client.cli.options import (
+    RunOptions,
     board_option,
-    check_count,
     connect,
-    count_option,
-    name_option,
-    output_options,
-    run_option,
-    seed_options,
-    set_option,
-    url_option,
+    run_options,
     workflow_argument,
 )
 from invokeai_py_client.cli.output import say
-from invokeai_py_client.cli.runner import Runner, output_template
+from invokeai_py_client.cli.runner import Runner, check_options
 
 
 @click.command(cls=IvkCommand)
 @workflow_argument
-@set_option
-@count_option("Run it N times with different seeds. Defaults to 1.")
-@seed_options
-@run_option("output")
-@name_option
-@run_option("timeout")
 @click.option("--prepend", is_flag=True, help="Add the run to the front of the queue.")
 @board_option("Board for fields set to 'auto': its name or id.")
-@run_option("preview")
-@run_option("open")
-@run_option("dry-run")
-@url_option
-@output_options
-def run(
-    workflow: str,
-    settings: tuple[str, ...],
-    count: int,
-    seed: str | None,
-    random_seeds: bool,
-    output: str,
-    name: str | None,
-    timeout: float | None,
-    prepend: bool,
-    board: str | None,
-    preview: bool,
-    opens: bool,
-    dry_run: bool,
-    url: str | None,
-    as_json: bool,
-) -> None:
+@run_options("Run it N times with different seeds. Defaults to 1.")
+def run(workflow: str, prepend: bool, board: str | None, options: RunOptions) -> None:
     """Run a workflow, show its progress and save its images.
 
     FILE is a workflow file, an image with an embedded workflow, or the name or id of a workflow in the library.
@@ -66,34 +34,18 @@ def run(
       ivk run portrait.json -s positive_prompt="a lighthouse" -o lighthouse.jpg
       ivk run portrait.json --seed 7 -n 4 -o out/ --name '{seed}.png'
     """
-    from invokeai_py_client.display import check_preview
-
-    check_count(
-        count, preview=preview, dry_run=dry_run, timeout=timeout, instead="Leave out -n, or use ivk sweep."
-    )
-    template = output_template(output, name, as_json, count)
-    check_preview(preview and not as_json)
-    with connect(url) as client:
+    template = check_options(options, instead="Leave out -n, or use ivk sweep.")
+    with connect(options.url) as client:
         handle = client.workflow_repo.create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
         runner = Runner(
             client,
             handle,
+            options,
             template,
-            as_json,
-            preview=preview,
-            opens=opens,
-            timeout=timeout,
             prepend=prepend,
             board=board,
             advice=f"Try several values: ivk sweep {shlex.quote(workflow)} -s NAME=1,2,3 -o DIR --grid",
         )
-        if count > 1:
-            runner.run_plan(runner.plan(settings, count, seed, random_seeds))
-            return
-        values = runner.values(settings, seed, random_seeds)
-        if dry_run:
-            runner.print_request(values)
-        else:
-            runner.run(values)
+        runner.execute()

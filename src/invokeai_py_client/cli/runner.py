@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client.cli.options import check_name, parse_settings, seed_of_options
+from invokeai_py_client.cli.options import RunOptions, check_name, parse_settings, seed_of_options
 from invokeai_py_client.cli.output import (
     after_run,
     echo,
@@ -41,11 +41,8 @@ class Runner:
     Attributes:
         client: The client.
         handle: The workflow.
+        options: The options that commands for runs have.
         template: The template for the files of the images, or None for standard output.
-        as_json: Whether to print JSON.
-        preview: Whether to show a live preview.
-        opens: Whether to open the saved images.
-        timeout: Seconds to wait, or None for no limit.
         prepend: Whether to add the runs to the front of the queue.
         board: The board for fields set to "auto", or None.
         advice: A hint to print at the end.
@@ -53,34 +50,47 @@ class Runner:
 
     client: InvokeAIClient
     handle: WorkflowHandle
+    options: RunOptions
     template: str | None
-    as_json: bool
-    preview: bool = False
-    opens: bool = False
-    timeout: float | None = None
     prepend: bool = False
     board: str | None = None
     advice: str = ""
 
-    def values(
+    def execute(
         self,
-        settings: tuple[str, ...],
-        seed: str | None,
-        random_seeds: bool,
         more: Mapping[str, Any] | None = None,
-    ) -> dict[Any, Any]:
-        """Return the values of a single run.
+        *,
+        prepare: Callable[[Mapping[Any, Any]], object] | None = None,
+    ) -> None:
+        """Run the workflow once or several times, as the options say, or print the request.
 
         Args:
-            settings: The ``-s`` options.
-            seed: The option ``--seed``.
-            random_seeds: The option ``--random-seeds``.
-            more: The values of other options, by input. The ``-s`` options replace them.
+            more: The values of other options, by input. The ``-s`` options replace them. Defaults to none.
+            prepare: Called with the values of a run, after they were checked and before anything is sent.
         """
-        chosen = [f"seed={seed}"] * (seed is not None) + ["seed=random"] * random_seeds
-        values = joined_values(
-            self.handle.inputs, more or {}, parse_settings(self.handle, (*settings, *chosen))
-        )
+        options = self.options
+        if options.count > 1:
+            plan = self._plan(more)
+            if prepare is not None:
+                prepare(self._values(more))
+            self._run_plan(plan)
+            return
+        chosen = [f"seed={options.seed}"] * (options.seed is not None)
+        values = self._values(more, *chosen, *["seed=random"] * options.random_seeds)
+        if prepare is not None:
+            prepare(values)
+        if options.dry_run:
+            emit(
+                self.handle.enqueue_request(values, prepend=self.prepend, auto_board=self.board),
+                None if options.as_json else 2,
+            )
+        else:
+            self._run(values)
+
+    def _values(self, more: Mapping[str, Any] | None, *settings: str) -> dict[Any, Any]:
+        """Return the values of a single run, with more ``-s`` options than those of the command line."""
+        parsed = parse_settings(self.handle, (*self.options.settings, *settings))
+        values = joined_values(self.handle.inputs, more or {}, parsed)
         self._example(values)
         return values
 
@@ -90,29 +100,20 @@ class Runner:
         inputs.set(values)
         return check_name(self.template or "", inputs)
 
-    def plan(
-        self,
-        settings: tuple[str, ...],
-        count: int,
-        seed: str | None,
-        random_seeds: bool,
-        more: Mapping[str, Any] | None = None,
-    ) -> SweepPlan:
-        """Return the plan of several runs with different seeds. The other arguments are those of `values`."""
-        settings, plan_seed = seed_of_options(self.handle, settings, seed, random_seeds, count)
+    def _plan(self, more: Mapping[str, Any] | None) -> SweepPlan:
+        """Return the plan of several runs with different seeds."""
+        options = self.options
+        settings, seed = seed_of_options(
+            self.handle, options.settings, options.seed, options.random_seeds, options.count
+        )
         values = joined_values(self.handle.inputs, more or {}, parse_settings(self.handle, settings))
-        plan = self.handle.sweep_plan(repeat=count, seed=plan_seed, values=values, auto_board=self.board)
+        plan = self.handle.sweep_plan(repeat=options.count, seed=seed, values=values, auto_board=self.board)
         assert plan.inputs is not None
         assert self.template is not None
         check_name(self.template, plan.inputs, plan)
         return plan
 
-    def print_request(self, values: Mapping[Any, Any]) -> None:
-        """Print the request of a single run."""
-        body = self.handle.enqueue_request(values, prepend=self.prepend, auto_board=self.board)
-        emit(body, None if self.as_json else 2)
-
-    def run(self, values: Mapping[Any, Any]) -> None:
+    def _run(self, values: Mapping[Any, Any]) -> None:
         """Run the workflow once, show its progress, and save its images and videos."""
         if self.template is not None:
             check_writable(self._example(values))
@@ -131,11 +132,11 @@ class Runner:
             except TransferError as error:
                 missing, saved = error, error.done
         for path in saved.values():
-            if not self.as_json:
+            if not self.options.as_json:
                 echo(path)
-        for path in saved.values() if self.opens else ():
+        for path in saved.values() if self.options.opens else ():
             open_file(path)
-        if self.as_json:
+        if self.options.as_json:
             made = {
                 f"{kind}s": [{"name": name, "path": str(saved[name])} for name in names if name in saved]
                 for kind, names in files_of(done)
@@ -149,7 +150,7 @@ class Runner:
             if any(is_local(error) for error in missing.failed.values()):
                 say("The run has completed, and its images are on the server.")
             raise missing
-        if self.as_json:
+        if self.options.as_json:
             return
         if not saved:
             say("The run produced no images or videos.")
@@ -164,14 +165,14 @@ class Runner:
         def on_event(event: RunEvent) -> None:
             nonlocal item_id
             item_id = event.item_id
-            if self.as_json:
+            if self.options.as_json:
                 emit(_plain(event, self.handle))
             elif display is not None:
                 display.show(event)
 
-        shows = not self.as_json and not is_quiet()
+        shows = not self.options.as_json and not is_quiet()
         bars = (
-            display_for(self.handle.node_label, self.handle.node_count, preview=self.preview)
+            display_for(self.handle.node_label, self.handle.node_count, preview=self.options.preview)
             if shows
             else nullcontext()
         )
@@ -179,7 +180,7 @@ class Runner:
             with bars as display:
                 return self.handle.run(
                     values,
-                    timeout=self.timeout,
+                    timeout=self.options.timeout,
                     progress=on_event,
                     prepend=self.prepend,
                     auto_board=self.board,
@@ -188,22 +189,22 @@ class Runner:
             say("Canceled the run." if item_id is None else f"Canceled run {item_id}.")
             raise
 
-    def run_plan(self, plan: SweepPlan) -> None:
+    def _run_plan(self, plan: SweepPlan) -> None:
         """Run several runs, show their progress, and save their images."""
         from invokeai_py_client.cli.sweep import announce, follow, raise_if_incomplete
 
         assert self.template is not None
-        announce(self.client, self.handle, plan, self.as_json, prepend=self.prepend)
+        announce(self.client, self.handle, plan, self.options.as_json, prepend=self.prepend)
         sweep = self.handle.start_sweep(plan, prepend=self.prepend)
-        saved = follow(sweep, self.template, self.as_json)
+        saved = follow(sweep, self.template, self.options.as_json)
         # follow() prints the paths only if they do not break its progress bar
-        if sys.stdout.isatty() and not self.as_json:
+        if sys.stdout.isatty() and not self.options.as_json:
             for path in saved.paths.values():
                 echo(path)
-        for path in saved.paths.values() if self.opens else ():
+        for path in saved.paths.values() if self.options.opens else ():
             open_file(path)
         failed, missing = sweep.failed, saved.error()
-        if self.as_json:
+        if self.options.as_json:
             complete = not failed and missing is None
             emit({"event": "result", "ok": complete, "runs": len(sweep), "failed": len(failed)})
         else:
@@ -211,14 +212,31 @@ class Runner:
         raise_if_incomplete(sweep, missing)
 
 
-def output_template(output: str, name: str | None, as_json: bool, count: int) -> str | None:
-    """Return the template for the files of the images, or None for standard output.
+def check_options(options: RunOptions, *, instead: str) -> str | None:
+    """Check the options of a run before any request, and return the template for the files of the images.
+
+    Args:
+        options: The options.
+        instead: What to do if several runs cannot be combined with other options, as a sentence.
+
+    Returns:
+        The template, or None for standard output.
 
     Raises:
-        UsageError: The options cannot be combined, or standard output is a terminal.
+        UsageError: The options cannot be combined, standard output is a terminal, or it cannot show previews.
     """
+    from invokeai_py_client.display import check_preview
+
+    options.check_count(instead)
+    template = _template(options)
+    check_preview(options.preview and not options.as_json)
+    return template
+
+
+def _template(options: RunOptions) -> str | None:
+    output, name = options.output, options.name
     if output == "-":
-        if as_json or name is not None or count > 1:
+        if options.as_json or name is not None or options.count > 1:
             raise UsageError("-o - writes one image to standard output, so it needs no --name, --json or -n.")
         if sys.stdout.isatty():
             raise UsageError(

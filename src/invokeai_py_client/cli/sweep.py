@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,10 @@ from invokeai_py_client.cli.options import (
     board_option,
     check_name,
     connect,
+    connect_pool,
     name_option,
     output_options,
+    pool_option,
     read_settings,
     seed_of_options,
     seed_options,
@@ -91,6 +94,7 @@ MANIFEST = "sweep.jsonl"
     "--open", "opens", is_flag=True, help="Open the report, the grid or the folder with the images."
 )
 @click.option("--dry-run", is_flag=True, help="Check all values and print the number of runs.")
+@pool_option
 @url_option
 @output_options
 def sweep(
@@ -111,6 +115,7 @@ def sweep(
     board: str | None,
     opens: bool,
     dry_run: bool,
+    pool: str | None,
     url: str | None,
     as_json: bool,
 ) -> None:
@@ -120,8 +125,11 @@ def sweep(
 
     \b
       ivk sweep portrait.json -s steps=10,20 -s seed=0..3 -s prompt=@p.txt --grid
+      ivk sweep portrait.json -s seed=0..999 --pool lab
     """
-    with connect(url) as client:
+    with ExitStack() as stack:
+        servers = None if pool is None else stack.enter_context(connect_pool(pool, url))
+        client = stack.enter_context(connect(url)) if servers is None else servers.client()
         manifest = output / MANIFEST
         if retry_failed and not manifest.exists():
             raise UsageError(
@@ -135,14 +143,14 @@ def sweep(
                 say(f"Resuming {manifest} with {counted(added, 'new row')}.")
             elif settings:
                 say(f"Resuming {manifest} (ignoring -s).")
-            resumed = Sweep.resume(manifest, client)
+            resumed = Sweep.resume(manifest, servers or client)
             if retry_failed:
                 say(f"Retrying {counted(resumed.retry_failed(), 'run')}.")
             _finish(resumed, output, name, grid, report, opens, as_json)
             return
         if resume and not dry_run:
             say(f"{manifest} does not exist. Starting a new sweep.")
-        handle = client.workflow_repo.create_workflow(workflow)
+        handle = (servers or client.workflow_repo).create_workflow(workflow)
         for warning in handle.warnings:
             say(f"Note: {warning}")
         settings, plan_seed = seed_of_options(handle, settings, seed, random_seeds, repeat)
@@ -164,7 +172,9 @@ def sweep(
             check_name(name, plan.inputs, plan)
         if dry_run:
             handle.check_sweep(plan)
-        announce(client, handle, plan, as_json)
+            if servers is not None:
+                report_fit(servers.check(handle, plan))
+        announce(client, handle, plan, as_json, servers=1 if servers is None else len(servers.servers))
         if dry_run:
             return
         started = handle.start_sweep(plan, manifest=manifest, background=background)
@@ -207,10 +217,16 @@ def _read(handle: WorkflowHandle, settings: tuple[str, ...]) -> tuple[dict[Any, 
 
 
 def announce(
-    client: InvokeAIClient, handle: WorkflowHandle, plan: SweepPlan, as_json: bool, *, prepend: bool = False
+    client: InvokeAIClient,
+    handle: WorkflowHandle,
+    plan: SweepPlan,
+    as_json: bool,
+    *,
+    prepend: bool = False,
+    servers: int = 1,
 ) -> None:
     """Print the number of runs, the seed if all runs have the same, and the estimated time with the queue ahead."""
-    seconds = handle.usual_seconds()
+    seconds = handle.usual_seconds() if servers == 1 else None  # the speed of the others is not known yet
     ahead = 0 if prepend else client.queue_repo.status(mine=False).unfinished
     seed = _shared_seed(plan)
     if as_json:
@@ -231,7 +247,16 @@ def announce(
         queue = f" including {counted(ahead, 'item')} ahead in the queue" if ahead else ""
         about = f", about {_duration(seconds * (plan.count + ahead))}{queue} (recent runs took {seconds:.1f} s each)"
     pinned = "" if seed is None else f" Seed: {seed}."
+    if servers > 1:
+        about = f", on {servers} servers"
     say(f"{counted(plan.count, 'run')}{over}, in {counted(len(plan.parts), 'request')}{about}.{pinned}")
+
+
+def report_fit(problems: Mapping[str, Sequence[str]]) -> None:
+    """Print why some servers of a pool cannot do all runs."""
+    for server, reasons in problems.items():
+        for reason in reasons:
+            say(f"{server}: {reason}")
 
 
 def _save_grids(sweep: Sweep, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._partial import is_hopeless, partial_failure
 from invokeai_py_client.api.model_relationships import AsyncModelRelationshipsApi
 from invokeai_py_client.api.models import AsyncModelsApi
@@ -32,7 +32,13 @@ from invokeai_py_client.dnn_model.start import (
     start,
     start_each,
 )
-from invokeai_py_client.dnn_model.starters import bundle, installed_starter, starter, starter_config
+from invokeai_py_client.dnn_model.starters import (
+    bundle,
+    installed_starter,
+    starter,
+    starter_bundles,
+    starter_config,
+)
 from invokeai_py_client.errors import (
     APIRequestError,
     BadRequestError,
@@ -77,6 +83,9 @@ _GONE = "model not found"
 
 class AsyncDnnModelRepository(Resource):
     """The models on a server. Nothing is cached: every call sends a request.
+
+    On servers with user accounts, any signed-in user may list and find models, and call ``list_missing()``,
+    ``get_picture()`` and ``related_to()``. All other methods are for administrators.
 
     Example:
         ```python
@@ -175,7 +184,7 @@ class AsyncDnnModelRepository(Resource):
         Raises:
             ServerTooOldError: The server is older.
         """
-        refuse_empty(hash=hash)
+        require("the hash of a model, such as 'blake3:1f27...'", hash=hash)
         try:
             return IvkDnnModel.from_api_response(await self._api.get_model_records_by_hash(hash=hash))
         except ServerTooOldError:
@@ -193,7 +202,7 @@ class AsyncDnnModelRepository(Resource):
             base: The architecture.
             type: The type: ``main``, ``lora``...
         """
-        refuse_empty(name=name, base=base, type=type)
+        require("the name, the architecture and the type of a model", name=name, base=base, type=type)
         word = str(BaseModelEnum.parse(base))
         try:
             record = await self._api.get_model_records_by_attrs(name=name, base=word, type=str(type))
@@ -361,7 +370,8 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: No starter model has this name, or several do.
             ModelInstallStartError: The server did not start an installation.
         """
-        refuse_empty(name=name, access_token=access_token)
+        require("the name or source of a starter model", name=name)
+        refuse_empty(access_token=access_token)
         model = name if isinstance(name, StarterModel) else starter(await self.list_starter_models(), name)
         return await self._install_starters([model], access_token)
 
@@ -371,10 +381,7 @@ class AsyncDnnModelRepository(Resource):
         Only administrators may call this.
         """
         response = await self._api.get_starter_models(expect={"starter_bundles": dict})
-        return [
-            StarterBundle.from_api_response({**bundle, "id": id})
-            for id, bundle in response["starter_bundles"].items()
-        ]
+        return starter_bundles(response["starter_bundles"])
 
     async def install_starter_bundle(
         self, name: str | StarterBundle, *, access_token: str | None = None
@@ -395,7 +402,8 @@ class AsyncDnnModelRepository(Resource):
             ModelNotFoundError: No bundle has this name.
             ModelInstallStartError: The server did not start an installation. Those before it continue.
         """
-        refuse_empty(name=name, access_token=access_token)
+        require("the name or id of a starter bundle", name=name)
+        refuse_empty(access_token=access_token)
         chosen = name if isinstance(name, StarterBundle) else bundle(await self.list_starter_bundles(), name)
         return await self._install_starters(chosen.models, access_token)
 
@@ -718,6 +726,11 @@ class AsyncDnnModelRepository(Resource):
             await self._api.delete_model_image(key)
         except NotFoundError:
             return False
+        except ServerError:
+            # The response of older servers if there is no picture (6.0.2).
+            if (await self._api.get_model_record(key)).get("cover_image"):
+                raise
+            return False
         return True
 
     # ------------------------------------------------------------------ relationships
@@ -779,7 +792,7 @@ class AsyncDnnModelRepository(Resource):
             UsageError: The path is empty, or starts with ``~`` and the home directory is unknown.
             BadRequestError: The folder does not exist on the server's machine.
         """
-        refuse_empty(scan_path=scan_path)
+        require("a folder on the server's machine", scan_path=scan_path)
         response = await self._api.scan_for_models(
             scan_path=server_path(scan_path), timeout=_LONG, expect=list
         )
@@ -823,7 +836,7 @@ class AsyncDnnModelRepository(Resource):
         wanted = list(
             dict.fromkeys(one.path if isinstance(one, OrphanedModel) else os.fspath(one) for one in several)
         )
-        refuse_empty(paths=wanted)
+        require("one or more paths that list_orphaned() returns", paths=wanted)
         known = {one.path for one in await self.list_orphaned()}
         for path in wanted:
             if path not in known:
@@ -870,7 +883,7 @@ class AsyncDnnModelRepository(Resource):
         Returns:
             The token's state: ``valid``, ``invalid``, or ``unknown`` if it could not be checked.
         """
-        refuse_empty(token=token)
+        require("a token of Hugging Face", token=token)
         return str(await self._api.do_hf_login(token=token))
 
     async def hf_logout(self) -> str:
@@ -908,7 +921,7 @@ class AsyncDnnModelRepository(Resource):
             several: list[Any] = [models]  # a record, although records are iterable
         else:
             several = list(models)
-        refuse_empty(models=several)
+        require("one or more models, by their names or keys", models=several)
         found = [MODELS.pick(MODELS.text(model), known) for model in several]
         return list({model.key: model for model in found}.values())
 

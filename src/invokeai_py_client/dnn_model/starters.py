@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from invokeai_py_client._text import close_names, did_you_mean
 from invokeai_py_client.dnn_model.start import model_of_source
 from invokeai_py_client.errors import ModelNotFoundError
 from invokeai_py_client.models import IvkDnnModel, StarterBundle, StarterModel
+from invokeai_py_client.models.base import as_mapping
 
 
 def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
@@ -29,6 +30,17 @@ def starter(models: Sequence[StarterModel], name: str) -> StarterModel:
         )
     hint = did_you_mean(close_names(name, [model.name for model in models]))
     raise ModelNotFoundError(f"No starter model named {name!r}.{hint}")
+
+
+def starter_bundles(response: Mapping[str, Any]) -> list[StarterBundle]:
+    """Return the bundles in a response, by id. Those of older servers are lists of models without a name (5.15.0)."""
+    return [StarterBundle.from_api_response(_bundle_record(id, record)) for id, record in response.items()]
+
+
+def _bundle_record(id: str, record: Any) -> Any:
+    if isinstance(record, list):
+        return {"id": id, "name": id, "models": cast("list[Any]", record)}
+    return {**as_mapping(record), "id": id} if isinstance(record, Mapping) else record
 
 
 def bundle(bundles: Sequence[StarterBundle], name: str) -> StarterBundle:

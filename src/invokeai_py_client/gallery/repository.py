@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any, Literal
 
-from invokeai_py_client._given import refuse_empty
 from invokeai_py_client.connection import Resource
+from invokeai_py_client.image.filters import check_board, filter_params
 from invokeai_py_client.image.listing import check_page, day_text
-from invokeai_py_client.image.responses import MOST_NAMES, category_words
-from invokeai_py_client.lookup import BOARDS, BoardRef
+from invokeai_py_client.image.responses import MOST_NAMES
+from invokeai_py_client.lookup import BoardRef
 from invokeai_py_client.models import (
     ImageCategory,
     IvkGalleryDay,
@@ -95,7 +95,8 @@ class AsyncGalleryRepository(Resource):
     ) -> AsyncIterator[IvkGalleryItem]:
         """Iterate over images and videos, requesting pages as needed. The arguments are those of ``list_items()``.
 
-        No item is yielded twice, even if items are created or deleted during the iteration.
+        No item is yielded twice, even if items are created or deleted during the iteration. Any signed-in user may call
+        this (InvokeAI 6.14+).
         """
         from invokeai_py_client.api.gallery import AsyncGalleryApi
 
@@ -200,10 +201,6 @@ class AsyncGalleryRepository(Resource):
         is_intermediate: bool | None,
         search_term: str | None,
     ) -> dict[str, Any]:
-        refuse_empty(categories=categories, search_term=search_term)
-        return {
-            "board_id": None if board_id is None else await BOARDS.checked_id(self.connection, board_id),
-            "categories": category_words(categories),
-            "is_intermediate": is_intermediate,
-            "search_term": search_term,
-        }
+        filters = await filter_params(self.connection, board_id, categories, is_intermediate, search_term)
+        await check_board(self.connection, board_id)
+        return filters

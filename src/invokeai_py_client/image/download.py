@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +13,25 @@ from invokeai_py_client.errors import NotFoundError
 from invokeai_py_client.files.convert import check_target
 from invokeai_py_client.files.download import fetch_to_disk
 from invokeai_py_client.files.formats import is_whole
-from invokeai_py_client.files.names import paths_for, target_path
+from invokeai_py_client.files.names import needs_records, paths_for, target_path
 from invokeai_py_client.image.kept import KeptFiles
-from invokeai_py_client.image.responses import Kind, file_path
+from invokeai_py_client.image.responses import (
+    ImageNames,
+    Kind,
+    VideoNames,
+    file_list,
+    file_path,
+    name_list,
+    name_of,
+)
 from invokeai_py_client.image.transfer import AT_ONCE, TransferProgress, transfer_all
+from invokeai_py_client.models.media import MediaRecord
 from invokeai_py_client.transport.payload import ROUTE_MISSING
 
 if TYPE_CHECKING:
     import os
 
     from invokeai_py_client.connection import Connection
-    from invokeai_py_client.models.media import MediaRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,8 @@ async def download_file(
 
 async def download_all(
     connection: Connection,
-    names: Sequence[str],
-    records: Mapping[str, MediaRecord],
+    files: ImageNames | VideoNames,
+    fetch: Callable[[list[str]], Awaitable[Sequence[MediaRecord]]],
     folder: str | os.PathLike[str],
     template: str,
     kind: Kind = "image",
@@ -141,13 +149,13 @@ async def download_all(
     overwrite: bool,
     concurrency: int,
     on_progress: Callable[[TransferProgress], object] | None,
-) -> dict[str, Path]:
+) -> list[Path]:
     """Download images or videos into a folder. Existing files are kept if they are complete and named after them.
 
     Args:
         connection: The server.
-        names: The names.
-        records: The records, as far as the template needs them, by name.
+        files: The images or videos.
+        fetch: Fetches the records that the template needs, by name.
         folder: The folder.
         template: The template for the names of the files.
         kind: What they are. Defaults to ``"image"``.
@@ -157,12 +165,20 @@ async def download_all(
         on_progress: Called with the progress after each file.
 
     Returns:
-        The files' paths, by name.
+        The files' paths, in the order of the images or videos.
 
     Raises:
         UsageError: The template contains an unknown field, or its format is not supported.
         TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
     """
+    given = file_list(files, kind)
+    names = name_list(given, kind)
+    for name in names:
+        file_path(kind, name, "full")
+    records = {name_of(one, kind): one for one in given if isinstance(one, MediaRecord)}
+    unknown = [name for name in names if name not in records] if needs_records(template) else []
+    if unknown:
+        records |= {name_of(record, kind): record for record in await fetch(unknown)}
     suffix = ".webp" if not full_resolution else ".png" if kind == "image" else ".mp4"
     paths = paths_for(names, records, folder, template, suffix, kind)
     kept: set[str] = set()
@@ -175,4 +191,4 @@ async def download_all(
         concurrency=concurrency,
         on_progress=on_progress,
     )
-    return paths
+    return [paths[name_of(one, kind)] for one in given]

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._names import ExactId
 from invokeai_py_client.api.board_images import AsyncBoardImagesApi
 from invokeai_py_client.api.images import AsyncImagesApi
@@ -23,6 +23,7 @@ from invokeai_py_client.errors import (
     TransferError,
 )
 from invokeai_py_client.image.changes import change_images
+from invokeai_py_client.image.filters import check_board, filter_params
 from invokeai_py_client.image.image import AsyncImage, HeldImages, connected, fetch_records
 from invokeai_py_client.image.listing import Listing, check_page, day_text
 from invokeai_py_client.image.record import AsyncIvkImage
@@ -32,7 +33,6 @@ from invokeai_py_client.image.responses import (
     ImageNames,
     category_word,
     category_words,
-    file_list,
     file_path,
     name_list,
     name_of,
@@ -218,23 +218,10 @@ class AsyncImageRepository(Resource):
         If images are created or deleted during the iteration, no other image is yielded twice or skipped. Images
         created after the start may be missing.
         """
-        refuse_empty(
-            categories=categories,
-            image_origin=image_origin,
-            search_term=search_term,
-            since=since,
-            until=until,
-        )
-        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
-
+        refuse_empty(image_origin=image_origin, since=since, until=until)
+        filters = await filter_params(self.connection, board_id, categories, is_intermediate, search_term)
         listing = Listing[IvkImage](
-            {
-                "board_id": board,
-                "categories": category_words(categories),
-                "image_origin": origin_word(image_origin),
-                "is_intermediate": is_intermediate,
-                "search_term": search_term,
-            },
+            {**filters, "image_origin": origin_word(image_origin)},
             starred=starred,
             since=since,
             until=until,
@@ -247,7 +234,7 @@ class AsyncImageRepository(Resource):
             items, total = page_of(await self._api.list_image_dtos(**listing.params))
             page = connected(self.connection, items)
             if not total:
-                await self._check_board(board_id)
+                await check_board(self.connection, board_id)
             for image in listing.take(page, total):
                 yield cast("AsyncIvkImage", image)
 
@@ -266,19 +253,12 @@ class AsyncImageRepository(Resource):
             UsageError: A category is unknown, or a filter is empty.
             UnknownNameError: The board is not on the server.
         """
-        refuse_empty(categories=categories, image_origin=image_origin, search_term=search_term)
-        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
-        page = await self._api.list_image_dtos(
-            board_id=board,
-            categories=category_words(categories),
-            image_origin=origin_word(image_origin),
-            is_intermediate=is_intermediate,
-            search_term=search_term,
-            limit=0,
-        )
+        refuse_empty(image_origin=image_origin)
+        filters = await filter_params(self.connection, board_id, categories, is_intermediate, search_term)
+        page = await self._api.list_image_dtos(**filters, image_origin=origin_word(image_origin), limit=0)
         total = page_of(page)[1]
         if not total:
-            await self._check_board(board_id)
+            await check_board(self.connection, board_id)
         return total
 
     async def list_names(
@@ -562,24 +542,13 @@ class AsyncImageRepository(Resource):
             UsageError: The template contains an unknown field, or its format is not supported.
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
         """
-        from invokeai_py_client.files.names import needs_records
         from invokeai_py_client.image.download import download_all
 
-        refuse_empty(template=template)
-        given = file_list(image_names)
-        names = name_list(given)
-        for name in names:
-            path_part(name, "an image")
-        known: dict[str, IvkImage] = {
-            image.image_name: image for image in given if isinstance(image, IvkImage)
-        }
-        if needs_records(template):
-            unknown = [name for name in names if name not in known]
-            known |= {image.image_name: image for image in await self.get_images(unknown)} if unknown else {}
-        paths = await download_all(
+        require("names for the files, such as '{image}'", template=template)
+        return await download_all(
             self.connection,
-            names,
-            known,
+            image_names,
+            self.get_images,
             folder,
             template,
             full_resolution=full_resolution,
@@ -587,7 +556,6 @@ class AsyncImageRepository(Resource):
             concurrency=concurrency,
             on_progress=on_progress,
         )
-        return [paths[name_of(image)] for image in given]
 
     async def bulk_download(
         self,
@@ -840,15 +808,6 @@ class AsyncImageRepository(Resource):
     @property
     def _api(self) -> AsyncImagesApi:
         return self.connection.part(AsyncImagesApi)
-
-    async def _check_board(self, board: BoardRef | None) -> None:
-        """Check that a board exists: the server lists no images for boards that do not exist.
-
-        Raises:
-            UnknownNameError: The object's board was deleted. Strings have been looked up already.
-        """
-        if board is not None and not isinstance(board, str):
-            await BOARDS.checked_id(self.connection, board)
 
     def _record(self, data: Mapping[str, Any]) -> AsyncIvkImage:
         [record] = connected(self.connection, [data])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import require
 from invokeai_py_client.api.operations import OPERATIONS
 from invokeai_py_client.errors import NotInvokeAIError, UsageError
 from invokeai_py_client.models import ImageCategory, ImageOrigin
@@ -161,16 +161,19 @@ def name_of(file: object, kind: Kind = "image") -> str:
     name = file if isinstance(file, str) else getattr(file, f"{kind}_name", None)
     if not isinstance(name, str):
         raise UsageError(_invalid(file, kind))
-    refuse_empty(**{f"{kind}_name": name})
+    require(f"the name of {_article(kind)}", **{f"{kind}_name": name})
     return name
 
 
 def file_path(kind: str, name: str, what: str) -> str:
     """Return the server's path of the file (``full``) or the thumbnail (``thumbnail``) of an image or a video."""
     pattern = OPERATIONS[f"get_{kind}_{what}"].path
-    return pattern.replace(f"{{{kind}_name}}", path_part(name, "an image" if kind == "image" else "a video"))
+    return pattern.replace(f"{{{kind}_name}}", path_part(name, _article(kind)))
 
 
 def _invalid(file: object, kind: Kind) -> str:
-    article = "an image" if kind == "image" else "a video"
-    return f"Invalid {kind} of type {type(file).__name__}: expected {article}, its name or its record."
+    return f"Invalid {kind} of type {type(file).__name__}: expected {_article(kind)}, its name or its record."
+
+
+def _article(kind: str) -> str:
+    return "an image" if kind == "image" else "a video"

@@ -9,35 +9,35 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.administration.server import AsyncServerRepository
-from invokeai_py_client.api.app import AsyncAppApi
-from invokeai_py_client.board.repository import AsyncBoardRepository
 from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 from invokeai_py_client.errors import APIRequestError, InvokeAIClientError, ServerTooOldError
-from invokeai_py_client.files.names import files_of
-from invokeai_py_client.image.repository import AsyncImageRepository
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.pool.fetch import fetch_files
 from invokeai_py_client.pool.fit import ModelInfo, ServerInfo, with_models
-from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome, with_names
+from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome, not_done
+from invokeai_py_client.pool.supplies import Supplies
+from invokeai_py_client.pool.vigil import find_trouble, until_lost
 from invokeai_py_client.run.end import RunEnd
 from invokeai_py_client.run.enqueue import cancel_batches
 from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.runs import SweepRuns
-from invokeai_py_client.transport.retry import is_passing, patiently
-from invokeai_py_client.video.repository import AsyncVideoRepository
+from invokeai_py_client.transport.responses import Headers
+from invokeai_py_client.transport.retry import patiently
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.transport.responses import Response
 
 logger = logging.getLogger("invokeai_py_client.pool")
 
-_AT_ONCE = 8
-_HEALTH_PATIENCE = 5.0
-_IMAGE, _VIDEO, _BOARD = "image_name", "video_name", "board_id"
+# How many withdrawn batches are remembered. Their orders may arrive after they were withdrawn.
+_REMEMBERED = 10_000
+_SECRET = ("x-refreshed-token", "set-cookie")
 
 Sent = Callable[[Mapping[int, int]], object]
 """Called with the queue item of each run of an order, by its place, when the server has accepted them."""
@@ -101,9 +101,9 @@ class Agent:
         self._info: ServerInfo | None = None
         self._breaks = 0
         self._work: dict[str, _Work] = {}
-        self._uploads: dict[str, dict[str, str]] = {_IMAGE: {}, _VIDEO: {}}
-        self._boards: dict[str, str] = {}
-        self._making_boards = asyncio.Lock()
+        self._supplies = Supplies(connection)
+        # A batch may be withdrawn before its order arrives.
+        self._withdrawn: dict[str, None] = {}
 
     # ------------------------------------------------------------------ questions
 
@@ -118,20 +118,21 @@ class Agent:
 
     async def healthy(self) -> bool:
         """Return whether the server responds."""
-        try:
-            await self._connection.part(AsyncAppApi).app_version(timeout=_HEALTH_PATIENCE)
-        except APIRequestError as error:
+        error = await find_trouble(self._connection)
+        if error is not None:
             logger.debug("%s does not respond: %s", self._connection.url, error)
-            return False
-        return True
+        return error is None
 
     async def withdraw(self, batch_ids: list[str], queue_id: str) -> None:
-        """Cancel the runs of some batches that have not ended. Unknown batches are ignored.
+        """Cancel the runs of some batches that have not ended. Batches that come later are not begun.
 
         Raises:
             APIRequestError: The server cannot be reached.
         """
         if batch_ids:
+            self._withdrawn.update(dict.fromkeys(batch_ids))
+            while len(self._withdrawn) > _REMEMBERED:
+                del self._withdrawn[next(iter(self._withdrawn))]
             await cancel_batches(self._connection, queue_id, batch_ids)
 
     async def look(self) -> list[Look]:
@@ -146,48 +147,31 @@ class Agent:
         return found
 
     async def missing(self, inputs: Mapping[str, list[str]]) -> dict[str, list[str]]:
-        """Return the images and videos of the reference server that this server does not have.
-
-        Args:
-            inputs: Their names on the reference server, by the key that names them: ``image_name``, ``video_name``.
-
-        Raises:
-            APIRequestError: The server cannot be reached.
-        """
-        wanted: dict[str, list[str]] = {}
-        for key, names in inputs.items():
-            known = self._uploads[key]
-            unknown = [name for name in names if name not in known]
-            if not unknown:
-                continue
-            if key == _IMAGE:
-                images = await self._connection.part(AsyncImageRepository).get_images(unknown)
-                there = {image.name for image in images}
-            else:
-                videos = await self._connection.part(AsyncVideoRepository).get_videos(unknown)
-                there = {video.name for video in videos}
-            known.update((name, name) for name in unknown if name in there)
-            if missing := [name for name in unknown if name not in there]:
-                wanted[key] = missing
-        return wanted
+        """Return the images and videos of an order that this server does not have. See ``Supplies.missing()``."""
+        return await self._supplies.missing(inputs)
 
     async def upload(self, key: str, name: str, data: bytes) -> None:
-        """Store an image or a video of the reference server on this server, for orders that name it.
+        """Store an image or a video for orders that name it. See ``Supplies.upload()``."""
+        await self._supplies.upload(key, name, data)
+
+    async def request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
+        """Send a request, for a client that cannot reach the server.
 
         Args:
-            key: The key that names it: ``image_name`` or ``video_name``.
-            name: Its name on the reference server.
-            data: The content of the file.
+            method: The HTTP method.
+            path: The path.
+            options: The other arguments of ``HttpTransport.raw()``.
+
+        Returns:
+            The response, without the headers that contain secrets.
 
         Raises:
-            APIRequestError: The server rejected it, or cannot be reached.
+            APIRequestError: The server rejected the request, or cannot be reached.
         """
-        if key == _IMAGE:
-            image = await self._connection.part(AsyncImageRepository).upload(data, filename=name)
-            self._uploads[key][name] = image.image_name
-        else:
-            video = await self._connection.part(AsyncVideoRepository).upload(data, filename=name)
-            self._uploads[key][name] = video.video_name
+        response = await self._connection.http.raw(method, path, retry=False, **options)
+        open_headers = [one for one in response.headers.items() if one[0].lower() not in _SECRET]
+        response.headers = Headers(open_headers)
+        return response
 
     # ------------------------------------------------------------------ orders
 
@@ -198,19 +182,19 @@ class Agent:
             order: The order.
             sent: Called when the server has accepted the runs.
         """
+        batch_id = order["batch_id"]
+        doing = asyncio.create_task(self._run(order, sent))
+        watching = asyncio.create_task(until_lost(self._connection, others=order["others"]))
         try:
-            with patiently():
-                wanted = await self.missing(order["inputs"])
-                if wanted:
-                    return {"wanted": wanted}
-                body = await self._translated(order)
-        except InvokeAIClientError as error:
-            return _not_done(error)
-        work = self._work[order["batch_id"]] = self._begin(order, body)
-        try:
-            return await self._follow(work, sent)
+            await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+            outcome = not_done(watching.result(), begun=True)
+            work = self._work.get(batch_id)
+            return outcome if work is None else await self._outcome(work, outcome)
         finally:
-            del self._work[order["batch_id"]]
+            await cancel_and_wait([doing, watching])
+            self._work.pop(batch_id, None)
 
     async def stop(self, batch_id: str) -> Outcome:
         """Cancel the runs of an order that have not ended, and return the ends of the others.
@@ -224,7 +208,7 @@ class Agent:
         try:
             await self.withdraw([batch_id], work.order["queue_id"])
         except APIRequestError as error:
-            return await self._outcome(work, _not_done(error))
+            return await self._outcome(work, not_done(error, begun=True))
         return await self._outcome(work, {"asked": True})
 
     # ------------------------------------------------------------------ internals
@@ -254,26 +238,6 @@ class Agent:
             self._info = await self._read_info()
         return self._info
 
-    async def _translated(self, order: Order) -> Mapping[str, Any]:
-        """Return the request with this server's models, images and boards."""
-        body = with_models(order["body"], await self._known_info())
-        boards = {board: await self._board(board, name) for board, name in order["boards"].items()}
-        return with_names(body, {**self._uploads, _BOARD: boards})
-
-    async def _board(self, board_id: str, name: str) -> str:
-        """Return the id of a board on this server: the same board, or one of its name. It is created if missing."""
-        async with self._making_boards:
-            known = self._boards.get(board_id)
-            if known is None:
-                repository = self._connection.part(AsyncBoardRepository)
-                if await repository.get_board_by_id(board_id) is not None:
-                    known = board_id
-                else:
-                    found = await repository.get_boards_by_name(name)
-                    known = found[0].board_id if found else (await repository.create_board(name)).board_id
-                self._boards[board_id] = known
-            return known
-
     def _begin(self, order: Order, body: Mapping[str, Any]) -> _Work:
         count = order["count"]
         request = Request(0, count, {}, ({"": range(count)},), body)
@@ -288,62 +252,52 @@ class Agent:
         )
         return _Work(order, runs, execution, ends, self._connection.hub.outages)
 
-    async def _follow(self, work: _Work, sent: Sent) -> Outcome:
+    async def _run(self, order: Order, sent: Sent) -> Outcome:
+        try:
+            with patiently():
+                wanted = await self.missing(order["inputs"])
+                if wanted:
+                    return {"wanted": wanted}
+                body = with_models(order["body"], await self._known_info())
+                body = await self._supplies.translated(body, order["boards"])
+        except InvokeAIClientError as error:
+            return not_done(error, begun=order["again"])
+        batch_id = order["batch_id"]
+        if batch_id in self._withdrawn:
+            return {"asked": True}
+        work = self._work[batch_id] = self._begin(order, body)
         outcome: Outcome = {"asked": True}
         try:
             with patiently():
                 await work.execution.begin()
             # A full queue may have taken only some of the runs. The others are done elsewhere.
             work.execution.withhold()
+            if batch_id in self._withdrawn:  # before the server had received it
+                await cancel_batches(self._connection, order["queue_id"], [batch_id])
             sent({place: run.item_id for place, run in work.runs.items()})
             async with aclosing(work.execution.steps()) as steps:
                 async for _ in steps:
                     pass
-        except APIRequestError as error:
-            outcome = _not_done(error, begun=bool(work.runs.sent))
+        except InvokeAIClientError as error:
+            outcome = not_done(error, begun=order["again"] or bool(work.runs.sent))
         return await self._outcome(work, outcome)
 
     async def _outcome(self, work: _Work, outcome: Outcome) -> Outcome:
-        broken = self._connection.hub.outages != work.breaks
+        # A server that crashes cancels its runs, and so does an agent that stops. They are done again.
+        repeats = self._connection.hub.outages != work.breaks or work.stopped or work.order["again"]
         ended: dict[int, AsyncRun] = {}
         for place in work.runs.ended:
             run = work.runs[place]
-            # A server that crashes cancels its runs, and so does an agent that stops. They are done again.
-            if run.status.state is not JobStatus.CANCELLED or not (broken or work.stopped):
+            if run.status.state is not JobStatus.CANCELLED or not repeats:
                 ended[place] = run
-        outcome["runs"] = {place: (run.item_id, run.status, work.ends[place]) for place, run in ended.items()}
         if work.order["files"]:
-            outcome["files"] = await self._files(ended)
+            files, lost = await fetch_files(self._connection, ended, wait=outcome.get("asked", True))
+            if lost is not None:  # without its images, a run is worth nothing
+                outcome = not_done(lost.error, begun=True)
+                ended = {place: run for place, run in ended.items() if place not in lost.places}
+            outcome["files"] = files
+        outcome["runs"] = {place: (run.item_id, run.status, work.ends[place]) for place, run in ended.items()}
         return outcome
-
-    async def _files(self, runs: Mapping[int, AsyncRun]) -> dict[str, bytes]:
-        """Download the images and videos that runs made. Those that cannot be downloaded are omitted."""
-        limit = asyncio.Semaphore(_AT_ONCE)
-
-        async def fetch(kind: str, name: str) -> tuple[str, bytes | None]:
-            repository = AsyncImageRepository if kind == "image" else AsyncVideoRepository
-            async with limit:
-                try:
-                    with patiently():
-                        return name, await self._connection.part(repository).download(name)
-                except APIRequestError as error:
-                    logger.warning("%s %s stays on %s: %s", kind, name, self._connection.url, error)
-                    return name, None
-
-        wanted = [(kind, name) for run in runs.values() for kind, names in files_of(run) for name in names]
-        found = await gather_or_cancel(fetch(kind, name) for kind, name in wanted)
-        return {name: data for name, data in found if data is not None}
-
-
-def _not_done(error: InvokeAIClientError, *, begun: bool = False) -> Outcome:
-    """Return the outcome after an error.
-
-    Args:
-        error: The error.
-        begun: Whether the server has accepted runs. Then it is not asked any more, whatever the error.
-    """
-    lost = begun or (isinstance(error, APIRequestError) and is_passing(error))
-    return {"asked": not lost, "refused": not lost, "why": str(error), "runs": {}}
 
 
 def _word(value: Any) -> Any:

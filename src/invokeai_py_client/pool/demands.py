@@ -49,6 +49,10 @@ class Demands:
         """Note that a server refused a request, so that it does not get it again."""
         self._refused.setdefault(server.name, {})[request] = why
 
+    def accept(self, server: PoolServer) -> None:
+        """Forget what a server refused, because it was restarted and may be another one now."""
+        self._refused.pop(server.name, None)
+
     def check(self, servers: Iterable[PoolServer]) -> None:
         """Check that for each request there is a server that can do it.
 

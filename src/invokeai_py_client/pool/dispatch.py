@@ -11,7 +11,7 @@ from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
 from invokeai_py_client.pool.placement import Placement
 from invokeai_py_client.pool.results import Results
-from invokeai_py_client.pool.roster import Member, Roster
+from invokeai_py_client.pool.roster import EXCLUDED, Member, Roster
 from invokeai_py_client.run.batch_ids import new_batch_id
 
 
@@ -266,6 +266,14 @@ class Dispatcher:
         """Return the measured runs per second of a server. None if it has completed nothing."""
         member = self._roster.members.get(server)
         return member.rate if member is not None else None
+
+    def has_others(self, server: str, request: int) -> bool:
+        """Return whether another server that takes part can do a request."""
+        return self._roster.others(request, self._roster.member(server)) > 0
+
+    def is_excluded(self, server: str) -> bool:
+        """Return whether a server gets only what no other one can do, because its runs went well elsewhere."""
+        return self._roster.member(server).tier == EXCLUDED
 
     def at(self, server: str) -> list[Chunk]:
         """Return the chunks that are at work at a server, the oldest first."""

@@ -6,21 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError
+from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
 from invokeai_py_client.models.enums import JobStatus
+from invokeai_py_client.pool.arrivals import Arrivals
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo
 from invokeai_py_client.pool.dispatch import Dispatcher
 from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.fit import affinity_of
-from invokeai_py_client.pool.order import Outcome, make_order
-from invokeai_py_client.pool.servers import Listener, PoolServer
-from invokeai_py_client.run.end import RunEnd
-from invokeai_py_client.run.status import RunStatus, status_of_item
-from invokeai_py_client.run.tracker import BatchTracker
-from invokeai_py_client.sweep.manifest import now, packed, recorded_item
+from invokeai_py_client.pool.order import Outcome, make_order, not_done
+from invokeai_py_client.pool.servers import Listener, PoolServer, ServerState
+from invokeai_py_client.sweep.manifest import now, packed
 from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
@@ -38,9 +35,6 @@ logger = logging.getLogger("invokeai_py_client.pool")
 
 # How long cancel() waits for the servers to report the runs that it canceled, in seconds.
 _CANCEL = 10.0
-
-_End = tuple[str, int, RunStatus, RunEnd]
-"""The server, the queue item, the status and the results of a run."""
 
 
 class PoolExecution(Listener):
@@ -83,22 +77,23 @@ class PoolExecution(Listener):
             [RequestInfo(one.first, one.count, affinity_of(one.body)) for one in runs.requests],
             seconds=seconds,
         )
-        self._ends: dict[tuple[int, str], _End] = {}
-        self._index: dict[tuple[str, int], int] = {}
-        self._visible: dict[int, tuple[str, RunEnd]] = {}
-        self._trackers: dict[str, BatchTracker] = {}
-        self._driver: asyncio.Task[None] | None = None
+        self._arrivals = Arrivals(runs, inputs, folder)
+        self._recorded: set[str] = set()
+        self._failing: set[str] = set()
+        self._at_work: dict[str, Chunk] = {}
         self._work: set[asyncio.Task[None]] = set()
+        self._driver: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
+        self._canceled = False
+        self._stranded: float | None = None
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
-        self._stranded: float | None = None
-        self._at_work: dict[str, Chunk] = {}
 
     # ------------------------------------------------------------------ as the sweep uses it
 
     async def begin(self) -> None:
         """Start the runs of a new sweep."""
+        await self._inputs.prepare(request.body for request in self._runs.requests)
         self._dispatcher.add(range(self._runs.count))
         await self.send()
 
@@ -108,27 +103,19 @@ class PoolExecution(Listener):
         Chunks that were sent and did not come back are ordered again at the same servers, which have them already.
         """
         await self._servers.start()
-        for index, record in kept.runs.items():
-            if index not in self._runs.open or JobStatus(record["state"]) is JobStatus.CANCELLED:
-                continue
-            end = RunEnd(record)
-            self._show(index, record["server"], record["item"], record["batch"], end)
-            status = status_of_item(recorded_item(record), RunStatus())
-            self._trackers[record["server"]].keep(record["item"], status)
-            self._runs.end(index, record=False)
+        await self._inputs.prepare(request.body for request in self._runs.requests)
+        self._arrivals.restore(kept)
         self._dispatcher.add(self._runs.open)
-        self._dispatcher.restore(
-            (
-                Chunk(sending.batch_id, sending.server, sending.request, tuple(sending.rows), again=True)
-                for sending in kept.batches
-                if sending.server is not None
-                and any(
-                    self._runs.requests[sending.request].first + row in self._runs.open
-                    for row in sending.rows
+        starts = [request.first for request in self._runs.requests]
+        chunks: list[Chunk] = []
+        for sending in kept.batches:
+            assert sending.server is not None
+            self._recorded.add(sending.batch_id)
+            if any(starts[sending.request] + row in self._runs.open for row in sending.rows):
+                chunks.append(
+                    Chunk(sending.batch_id, sending.server, sending.request, tuple(sending.rows), again=True)
                 )
-            ),
-            time.monotonic(),
-        )
+        self._dispatcher.restore(chunks, time.monotonic())
 
     async def send(self) -> None:
         """Start to order runs, in the background."""
@@ -140,39 +127,37 @@ class PoolExecution(Listener):
 
     async def steps(self) -> AsyncGenerator[None]:
         """Follow the runs until all have ended. Yield whenever some may have ended, at least once."""
-        if self._runs.open and (self._driver is None or self._driver.done()) and self._error is None:
-            await self.send()
         while True:
             news = self._news
             yield
             if not self._runs.open:
                 return
-            if self._error is not None:
-                raise self._error
-            await news.wait()
+            if self._driver is not None and not self._driver.done():
+                await news.wait()
+                continue
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
+            await (
+                self.send()
+            )  # after an error that was raised before, or because the pool was closed meanwhile
 
     async def cancel(self) -> None:
         """Cancel the runs that have not ended, on all servers, and stop sending the others."""
-        self._runs.open -= set(self._dispatcher.cancel())
-        batches = {
-            server.name: [chunk.batch_id for chunk in self._dispatcher.at(server.name)]
-            for server in self._servers.all
-        }
-
-        async def withdraw(server: str, batch_ids: list[str]) -> None:
-            try:
-                await self._engine.ask(server, "withdraw", batch_ids, self._runs.queue_id)
-            except InvokeAIClientError as error:
-                logger.warning("the runs on %s could not be canceled: %s", server, error)
-
-        await gather_or_cancel(withdraw(server, ids) for server, ids in batches.items() if ids)
+        self._canceled = True
+        self._arrivals.drop(self._dispatcher.cancel())
+        for server in self._servers.all:
+            batch_ids = [chunk.batch_id for chunk in self._dispatcher.at(server.name)]
+            if batch_ids:
+                self._spawn(self._withdraw(server.name, batch_ids))
+        self._wake.set()
         if self._work:
             await asyncio.wait(set(self._work), timeout=_CANCEL)
         self._deliver()
-        self._wake.set()
 
     async def retry(self, indexes: set[int]) -> None:
         """Run some runs that have ended again."""
+        self._canceled = False
         self._runs.reopen(indexes)
         self._dispatcher.add(indexes)
         self._wake.set()
@@ -180,8 +165,7 @@ class PoolExecution(Listener):
 
     def index_of(self, run: AsyncRun) -> int | None:
         """Return the index of a run, or None if it is unknown."""
-        place = self._index.get((run.batch_id, run.item_id))
-        return place if place is not None and self._runs.get(place) == run else self._runs.find(run)
+        return self._arrivals.index_of(run)
 
     def number_of(self, batch_id: str, place: int) -> int | None:
         """Return the index of the run at a place of a batch, or None if it has come back."""
@@ -196,51 +180,74 @@ class PoolExecution(Listener):
 
     def on_ready(self, server: PoolServer) -> None:
         """Let a server take part, after it has canceled what others do now."""
+        self._demands.accept(server)
         self._spawn(self._admit(server))
 
     def on_lost(self, server: PoolServer, orderly: bool) -> None:
         """Keep the chunks of a server for a while, or give them to others at once."""
-        self._dispatcher.leave(server.name, time.monotonic(), orderly=orderly)
+        # Orders at an agent that is there end by themselves, also if its server does not respond.
+        if server.state is ServerState.GONE or not self._dispatcher.at(server.name):
+            self._dispatcher.leave(server.name, time.monotonic(), orderly=orderly)
         self._wake.set()
 
     # ------------------------------------------------------------------ the driver
 
     async def _drive(self) -> None:
         """Order chunks until all runs have ended."""
+        self._servers.unlisten(self)
         self._servers.listen(self)
         self._view.watch(self)
+        for server in self._servers.all:
+            if server.is_present:
+                self._spawn(self._admit(server))
+            else:
+                self._dispatcher.leave(server.name, time.monotonic())
         try:
-            for server in self._servers.ready:
-                await self._admit(server)
             while not self._dispatcher.finished and self._error is None:
                 moment = time.monotonic()
                 self._wake.clear()
                 for chunk in self._dispatcher.orders(moment):
-                    if not chunk.again:
-                        self._write_sending(chunk)
-                    self._servers[chunk.server].busy += len(chunk.rows)
+                    self._write_sending(chunk)
                     self._spawn(self._carry(chunk))
                 self._deliver()
                 self._check_stranded(moment)
                 await self._rest(moment)
             self._deliver()
         except Exception as error:  # noqa: BLE001 - raised by steps()
-            self._error = error
+            self._error = self._error or error
         finally:
-            self._servers.unlisten(self)
             self._view.unwatch()
+            self._servers.readmit()
+            if self._dispatcher.finished:
+                self._part()
+            else:
+                self._let_go()
             self._tell()
+
+    def _part(self) -> None:
+        """Stop listening, unless servers are still to be told which runs were given to others."""
+        if not any(self._dispatcher.disowned(server.name) for server in self._servers.all):
+            self._servers.unlisten(self)
+
+    def _let_go(self) -> None:
+        """Leave the chunks where they are, after an error or because the pool is closed. send() orders them again."""
+        self._servers.unlisten(self)
+        self._at_work.clear()
+        for task in self._work:
+            task.cancel()
+        for server in self._servers.all:
+            self._dispatcher.leave(server.name, time.monotonic())
 
     async def _rest(self, moment: float) -> None:
         """Wait until there is something to do."""
         if self._dispatcher.finished or self._error is not None:
             return
         until = self._dispatcher.next_time()
-        limit = timing.POLL if self._stranded is not None else None
+        limits = [timing.POLL] if self._stranded is not None else []
         if until is not None:
-            limit = max(0.0, min(until - moment, limit if limit is not None else until))
+            limits.append(max(0.0, until - moment))
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(min(limits, default=None)):
                 await self._wake.wait()
         except TimeoutError:
             pass  # something may be due now
@@ -251,14 +258,18 @@ class PoolExecution(Listener):
         if not left:
             self._stranded = None
             return
-        self._stranded = self._stranded or moment
-        if moment - self._stranded < self._longest_outage:
-            return
+        self._stranded = moment if self._stranded is None else self._stranded
+        if moment - self._stranded >= self._longest_outage:
+            self._stranded = None
+            self._raise_stranded(left)
+
+    def _raise_stranded(self, left: list[int]) -> NoReturn:
         manifest = self._runs.manifest
         hint = f" Resume the sweep later from {manifest.path}." if manifest is not None else ""
         reasons = self._demands.reasons(self._servers.all, left[0])
+        count = f"{len(left)} of the {self._runs.count} runs"
         raise ServerUnreachableError(
-            None, None, f"No server of the pool can do {len(left)} of the runs:\n{reasons}\n{hint}".rstrip()
+            None, None, f"No server of the pool can do {count}:\n{reasons}\n{hint.strip()}".rstrip()
         )
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -269,7 +280,7 @@ class PoolExecution(Listener):
         def over(task: asyncio.Task[None]) -> None:
             self._work.discard(task)
             if not task.cancelled() and task.exception() is not None:
-                self._error = task.exception()
+                self._error = self._error or task.exception()
             self._wake.set()
 
         task.add_done_callback(over)
@@ -280,45 +291,84 @@ class PoolExecution(Listener):
             try:
                 await self._engine.ask(server.name, "withdraw", disowned, self._runs.queue_id)
             except InvokeAIClientError as error:
-                self._note_trouble(server.name, error)
+                self._note_trouble(server, error)
                 return
             self._dispatcher.withdrawn(server.name, disowned)
+        if server.is_present:
+            self._join(server)
+        if self._driver is None or self._driver.done():
+            self._part()
+        self._wake.set()
+
+    def _join(self, server: PoolServer) -> None:
         fits = self._demands.met_by(server)
         self._dispatcher.join(server.name, time.monotonic(), devices=server.devices, fits=fits)
-        self._wake.set()
+
+    async def _withdraw(self, server: str, batch_ids: list[str]) -> None:
+        """Cancel batches on a server. If it does not respond, ask again while it has them."""
+        while any(batch_id in self._at_work for batch_id in batch_ids):
+            try:
+                await self._engine.ask(server, "withdraw", batch_ids, self._runs.queue_id)
+            except AgentLost:
+                return
+            except InvokeAIClientError as error:
+                logger.warning("the runs on %s could not be canceled yet: %s", server, error)
+            else:
+                return
+            await asyncio.sleep(timing.POLL)
+
+    # ------------------------------------------------------------------ a chunk
 
     async def _carry(self, chunk: Chunk) -> None:
         """Order a chunk at its server, and take the outcome."""
         server = self._servers[chunk.server]
-        request, visit = self._runs.requests[chunk.request], server.visit
+        visit = server.visit
         self._at_work[chunk.batch_id] = chunk
+        server.busy += len(chunk.rows)
         try:
-            order = make_order(
-                chunk,
-                request,
-                queue_id=self._runs.queue_id,
-                labels=self._runs.labels,
-                boards=await self._inputs.boards_in(request.body),
-                files=self._folder is not None,
-            )
-
-            def sent(items: Mapping[int, int]) -> None:
-                for place, item_id in items.items():
-                    index = request.first + chunk.rows[place]
-                    if index in self._runs.open:
-                        self._show(index, chunk.server, item_id, chunk.batch_id, RunEnd())
-
-            outcome = await self._inputs.run(server.name, order, sent)
-            if self._folder is not None:
-                await self._folder.write(outcome.get("files", {}))
+            outcome = await self._order(chunk)
         except AgentLost as error:
             if server.visit == visit:  # otherwise it has come back since
                 self._servers.lost(server.name, error)
             return
         finally:
             server.busy -= len(chunk.rows)
-            self._at_work.pop(chunk.batch_id, None)
-        self._take(chunk, outcome)
+            current = self._at_work.get(chunk.batch_id) is chunk
+            if current:
+                del self._at_work[chunk.batch_id]
+        if current:  # otherwise it was ordered again since
+            self._take(chunk, outcome)
+
+    async def _order(self, chunk: Chunk) -> Outcome:
+        request = self._runs.requests[chunk.request]
+        order = make_order(
+            chunk,
+            request,
+            queue_id=self._runs.queue_id,
+            labels=self._runs.labels,
+            boards=self._inputs.boards,
+            files=self._folder is not None,
+            others=self._dispatcher.has_others(chunk.server, chunk.request),
+        )
+
+        def sent(items: Mapping[int, int]) -> None:
+            for place, item_id in items.items():
+                self._arrivals.accepted(
+                    request.first + chunk.rows[place], chunk.server, item_id, chunk.batch_id
+                )
+
+        try:
+            await self._inputs.give(chunk.server, order["inputs"])
+            if self._canceled and not chunk.again:
+                return {}
+            outcome = await self._inputs.run(chunk.server, order, sent)
+        except AgentLost:
+            raise
+        except InvokeAIClientError as error:
+            return not_done(error, begun=chunk.again)
+        if self._folder is not None:
+            await self._folder.write(outcome.get("files", {}))
+        return outcome
 
     def _take(self, chunk: Chunk, outcome: Outcome) -> None:
         request, server = self._runs.requests[chunk.request], self._servers[chunk.server]
@@ -326,59 +376,33 @@ class PoolExecution(Listener):
         for place, (item_id, status, end) in outcome.get("runs", {}).items():
             row = chunk.rows[place]
             states[row] = status.state
-            self._ends[request.first + row, chunk.batch_id] = chunk.server, item_id, status, end
-        asked = outcome.get("asked", True)
+            self._arrivals.keep(request.first + row, chunk.batch_id, (chunk.server, item_id, status, end))
+        why = outcome.get("why", "")
         if outcome.get("refused"):
-            self._demands.refuse(server, chunk.request, outcome.get("why", ""))
-            self._spawn(self._admit(server))
+            self._demands.refuse(server, chunk.request, why)
+            if server.is_present:
+                self._join(server)
+        asked = outcome.get("asked", True)
         self._dispatcher.ended(chunk.batch_id, states, time.monotonic(), asked=asked)
         if not asked:
-            self._servers.silent(server.name, outcome.get("why", ""))
+            self._servers.silent(server.name, why)
+        if JobStatus.FAILED in states.values():
+            self._failing.add(server.name)
+        for name in self._failing:
+            if self._dispatcher.is_excluded(name):
+                self._servers.exclude(name)
         server.done += len(states)
         server.rate = self._dispatcher.rate(server.name)
         self._deliver()
-        for (
-            row,
-            state,
-        ) in states.items():  # a failure may still be delivered, if no other server can try the run
-            if state is not JobStatus.FAILED:
-                self._ends.pop((request.first + row, chunk.batch_id), None)
-
-    # ------------------------------------------------------------------ the results
 
     def _deliver(self) -> None:
         """Deliver the runs whose results are decided."""
-        for index in self._dispatcher.dropped():
-            self._runs.remove(index)
-            self._runs.open.discard(index)
-        for index, batch_id in self._dispatcher.released():
-            server, item_id, status, end = self._ends.pop((index, batch_id))
-            visible = self._visible.pop(index, None)
-            if visible is not None and visible[0] == batch_id:
-                visible[1].adopt(end)
-            else:
-                self._show(index, server, item_id, batch_id, end)
-                del self._visible[index]
-            self._trackers[server].keep(item_id, status)
-            self._trackers[server].wake()
-            self._runs.end(index)
+        self._arrivals.drop(self._dispatcher.dropped())
+        self._arrivals.deliver(self._dispatcher.released())
         self._tell()
 
-    def _show(self, index: int, server: str, item_id: int, batch_id: str, end: RunEnd) -> None:
-        """Add a run to the sweep."""
-        tracker = self._trackers.get(server)
-        if tracker is None or tracker.status(item_id).done:
-            # A database that was created again has the same ids for other items.
-            tracker = self._trackers[server] = BatchTracker(batch_id, keep_events=False)
-        connection = self._inputs.connection(server)
-        if self._folder is not None:
-            self._folder.use(connection)
-        self._runs.add(index, connection, item_id, batch_id, tracker, end, server=server)
-        self._index[batch_id, item_id] = index
-        self._visible[index] = batch_id, end
-
     def _write_sending(self, chunk: Chunk) -> None:
-        if self._runs.manifest is not None:
+        if self._runs.manifest is not None and chunk.batch_id not in self._recorded:
             self._runs.manifest.write(
                 "sending",
                 batch=chunk.batch_id,
@@ -387,14 +411,21 @@ class PoolExecution(Listener):
                 server=chunk.server,
                 time=now(),
             )
+            self._recorded.add(chunk.batch_id)
 
-    def _note_trouble(self, server: str, error: InvokeAIClientError) -> None:
+    def _note_trouble(self, server: PoolServer, error: InvokeAIClientError) -> None:
         if isinstance(error, AgentLost):
-            self._servers.lost(server, error)
+            self._servers.lost(server.name, error)
         else:
-            self._servers.silent(server, str(error))
+            self._servers.silent(server.name, str(error))
 
     def _tell(self) -> None:
         """Wake those that wait for runs."""
         self._news.set()
         self._news = asyncio.Event()
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise UsageError(
+            "A sweep over a pool cannot be pickled. Start it with manifest=..., and resume it from there: "
+            "Sweep.resume(path, pool)."
+        )

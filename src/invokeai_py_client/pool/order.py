@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+from invokeai_py_client.errors import APIRequestError, InvokeAIClientError
 from invokeai_py_client.run.end import RunEnd
 from invokeai_py_client.run.status import RunStatus
+from invokeai_py_client.transport.retry import is_passing
 
 if TYPE_CHECKING:
     from invokeai_py_client.pool.chunk import Chunk
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 """The format of orders and outcomes. Agents with another number take no part."""
 
-_FILES = ("image_name", "video_name")
-_BOARD = "board_id"
+IMAGE, VIDEO, BOARD = "image_name", "video_name", "board_id"
+"""The keys under which requests name images, videos and boards."""
+
+_FILES = (IMAGE, VIDEO)
 
 
 class Order(TypedDict):
@@ -36,6 +40,7 @@ class Order(TypedDict):
         inputs: The names of the images and videos in the body, by the key that names them.
         boards: The names of the boards in the body, by id.
         files: Whether the outcome contains the images and videos that the runs made.
+        others: Whether another server can do the runs, so that there is no need to wait long for this one.
     """
 
     protocol: int
@@ -48,10 +53,11 @@ class Order(TypedDict):
     inputs: Mapping[str, list[str]]
     boards: Mapping[str, str]
     files: bool
+    others: bool
 
 
 class Outcome(TypedDict, total=False):
-    """What became of an order.
+    """The outcome of an order.
 
     Attributes:
         runs: The queue item, the status and the results of each run that has ended, by its place in the order. The
@@ -79,6 +85,7 @@ def make_order(
     labels: Mapping[str, str],
     boards: Mapping[str, str],
     files: bool,
+    others: bool = False,
 ) -> Order:
     """Return the order for a chunk.
 
@@ -89,6 +96,7 @@ def make_order(
         labels: The labels of the workflow's nodes, by node id.
         boards: The names of the boards of the reference server, by id.
         files: Whether to bring the images and videos along.
+        others: Whether another server can do the runs. Defaults to False.
     """
     body = request.body_for(chunk.rows, chunk.batch_id)
     names = names_in(body)
@@ -101,9 +109,21 @@ def make_order(
         "body": body,
         "labels": labels,
         "inputs": {key: names[key] for key in _FILES if key in names},
-        "boards": {board: boards[board] for board in names.get(_BOARD, ()) if board in boards},
+        "boards": {board: boards[board] for board in names.get(BOARD, ()) if board in boards},
         "files": files,
+        "others": others,
     }
+
+
+def not_done(error: InvokeAIClientError, *, begun: bool) -> Outcome:
+    """Return the outcome of an order that an error has ended.
+
+    Args:
+        error: The error.
+        begun: Whether the server may have accepted runs. Then they may be at work there, whatever the error.
+    """
+    lost = begun or (isinstance(error, APIRequestError) and is_passing(error))
+    return {"asked": not lost, "refused": not lost, "why": str(error), "runs": {}}
 
 
 def names_in(body: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -141,7 +161,7 @@ def _names(value: Any) -> Iterator[tuple[str, str]]:
         for key, part in cast("dict[str, Any]", value).items():
             if isinstance(part, dict | list):
                 yield from _names(part)
-            elif isinstance(part, str) and part and (key == _BOARD or key in _FILES):
+            elif isinstance(part, str) and part and (key == BOARD or key in _FILES):
                 yield key, part
     elif isinstance(value, list):
         for part in cast("list[Any]", value):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +28,14 @@ class KeptFolder:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._temporary = None if path is not None else tempfile.TemporaryDirectory(prefix="ivk-sweep-")
-        self._path = path if self._temporary is None else Path(self._temporary.name)
-        assert self._path is not None
+        if path is None:
+            path = Path(tempfile.mkdtemp(prefix="ivk-sweep-"))
+            # A TemporaryDirectory would warn about each sweep without a manifest.
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        self._path = path
 
     def use(self, connection: Connection) -> None:
         """Let the images and videos of a server be read from this folder if they are in it."""
-        assert self._path is not None
         connection.part(KeptFiles).add(self._path)
 
     async def write(self, files: Mapping[str, bytes]) -> None:
@@ -45,7 +48,6 @@ class KeptFolder:
             await asyncio.to_thread(self._write, files)
 
     def _write(self, files: Mapping[str, bytes]) -> None:
-        assert self._path is not None
         for name, data in files.items():
             if Path(name).name == name:  # the name comes from a server, so it must not lead elsewhere
                 write_atomically(self._path / name, data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invokeai_py_client._base import AsyncObject, face
@@ -20,7 +20,7 @@ from invokeai_py_client.pool.inputs import PoolInputs
 from invokeai_py_client.pool.outputs import KeptFolder
 from invokeai_py_client.pool.servers import PoolServer, Servers
 from invokeai_py_client.pool.view import View
-from invokeai_py_client.pool_settings import PoolSettings, pool_addresses, read_pool
+from invokeai_py_client.pool_settings import choose_pool, pool_addresses
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class AsyncInvokeAIPool(AsyncObject):
             )
         names = [one if isinstance(one, str) else one.url for one in servers]
         addresses = pool_addresses(names, "servers")
-        self._setup(seconds, patience, keep_files)
+        self._setup(seconds, keep_files, patience)
         self._engine = InProcessEngine(
             {name: (self._connection_to(name, patience), self._connection_to(name)) for name in addresses}
         )
@@ -99,7 +99,8 @@ class AsyncInvokeAIPool(AsyncObject):
         """Return a pool from the configuration file, where ``ivk pool add`` writes it. This sends no request.
 
         Args:
-            name: The name: ``lab`` for ``[pools.lab]``.
+            name: The name: ``lab`` for ``[pools.lab]``. Or, as for ``ivk sweep --pool``, the address of a Dask
+                scheduler, or names of profiles and URLs, separated by commas.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
@@ -107,7 +108,10 @@ class AsyncInvokeAIPool(AsyncObject):
         Raises:
             UsageError: The file has no such pool, or the pool is not valid.
         """
-        return cls._from_settings(read_pool(name), seconds, patience, keep_files)
+        settings = choose_pool(name)
+        if settings.scheduler is None:
+            return cls(settings.servers, seconds=seconds, patience=patience, keep_files=keep_files)
+        return cls.from_dask(settings.scheduler, security=settings, seconds=seconds, keep_files=keep_files)
 
     @classmethod
     def from_dask(
@@ -120,13 +124,14 @@ class AsyncInvokeAIPool(AsyncObject):
     ) -> Self:
         """Return a pool of the servers that the workers of a Dask cluster have. This sends no request.
 
-        Start the workers with ``ivk pool join`` or with ``--preload invokeai_py_client.pool.dask_worker``. They may
+        Start the workers with ``ivk pool join``, or with ``--preload invokeai_py_client.pool.dask_worker``. They may
         come and go. Requires the extra ``invokeai-py-client[cluster]``.
 
         Args:
             scheduler: The address of the scheduler (``"tls://head:8786"``), or a cluster object of ``distributed``,
                 ``dask-jobqueue`` or ``dask-kubernetes``.
-            security: The ``distributed.Security`` with the certificates for ``tls://``. Defaults to none.
+            security: The certificates for ``tls://``: a ``distributed.Security``, or the ``PoolSettings`` of a pool in
+                the configuration file. Defaults to none.
             seconds: How much work a server gets at a time, in seconds. Defaults to 5.
             keep_files: Whether to bring the images and videos to this machine. Defaults to True.
 
@@ -136,8 +141,55 @@ class AsyncInvokeAIPool(AsyncObject):
         from invokeai_py_client.pool.dask_engine import DaskEngine
 
         self = cls.__new__(cls)
-        self._setup(seconds, 0.0, keep_files)
+        self._setup(seconds, keep_files)
         self._engine = DaskEngine(scheduler, home=self.connection, security=security)
+        self._servers = Servers(self._engine, self.connection)
+        return self
+
+    @classmethod
+    def local(
+        cls,
+        servers: int = 2,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        models_from: str | os.PathLike[str] | None = None,
+        tiny_models: bool = False,
+        temporary: bool = False,
+        say: Callable[[str], None] | None = None,
+        seconds: float = 5.0,
+        patience: float = 20.0,
+        keep_files: bool = True,
+    ) -> Self:
+        """Return a pool of servers on this machine. They are installed and started when they are first needed.
+
+        They have the same models, without copies, and stop when the pool is closed or this process ends. With several
+        GPUs, each has its own; otherwise they share one. ``ivk pool up`` starts servers that keep running.
+
+        Args:
+            servers: The number of servers. Defaults to 2.
+            root: The folder for their databases and images. Defaults to a folder in the user's data directory.
+            models_from: The root folder of an InvokeAI whose models they use as well. Defaults to none.
+            tiny_models: Whether to install tiny models for tests. Defaults to False.
+            temporary: Whether to use new roots and delete them at the end. Defaults to False.
+            say: Called with progress messages of the installation and the start, from several threads.
+            seconds: How much work a server gets at a time, in seconds. Defaults to 5.
+            patience: How long a server may not respond before others do its runs, in seconds. Defaults to 20.
+            keep_files: Whether to bring the images and videos to the manifest's folder. Defaults to True.
+
+        Raises:
+            UsageError: A number is out of range, or a temporary pool has a root.
+        """
+        from invokeai_py_client.pool.local_engine import LocalEngine
+        from invokeai_py_client.server.local_servers import LocalServers
+
+        local = LocalServers(
+            servers, root=root, models_from=models_from, tiny_models=tiny_models, temporary=temporary, say=say
+        )
+        self = cls.__new__(cls)
+        self._setup(seconds, keep_files, patience)
+        self._engine = LocalEngine(
+            local, lambda url: (self._connection_to(url, patience), self._connection_to(url))
+        )
         self._servers = Servers(self._engine, self.connection)
         return self
 
@@ -293,7 +345,7 @@ class AsyncInvokeAIPool(AsyncObject):
             self._servers,
             runs,
             demands=Demands(runs.requests, "" if reference is None else reference.url),
-            inputs=PoolInputs(self._engine, reference, self.connection),
+            inputs=PoolInputs(self._engine, self._servers, reference, self.connection),
             folder=folder,
             view=View(self._engine, self._servers, self.connection),
             seconds=self._seconds,
@@ -305,8 +357,8 @@ class AsyncInvokeAIPool(AsyncObject):
     @face(ends_loop=True)
     async def close(self) -> None:
         """Close all connections. Runs that were sent continue on their servers: resume their sweep later."""
+        await self.connection.close()  # ends the background tasks that use the engine
         await self._engine.close()
-        await self.connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -326,7 +378,7 @@ class AsyncInvokeAIPool(AsyncObject):
     _engine: Engine
     _servers: Servers
 
-    def _setup(self, seconds: float, patience: float, keep_files: bool) -> None:
+    def _setup(self, seconds: float, keep_files: bool, patience: float = 0.0) -> None:
         if not seconds > 0:
             raise UsageError(
                 f"seconds: {seconds!r} is not valid; expected a number of seconds greater than 0."
@@ -339,14 +391,6 @@ class AsyncInvokeAIPool(AsyncObject):
         self._seconds = seconds
         self._keep_files = keep_files
         self._clients: dict[str, AsyncInvokeAIClient] = {}
-
-    @classmethod
-    def _from_settings(
-        cls, settings: PoolSettings, seconds: float, patience: float, keep_files: bool
-    ) -> Self:
-        if settings.scheduler is None:
-            return cls(settings.servers, seconds=seconds, patience=patience, keep_files=keep_files)
-        return cls.from_dask(settings.scheduler, security=settings, seconds=seconds, keep_files=keep_files)
 
     def _connection_to(self, name: str, patience: float | None = None) -> Connection:
         """Return a connection to a server, by the name of its profile or by its URL."""

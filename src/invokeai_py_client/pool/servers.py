@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -71,6 +72,11 @@ class PoolServer:
     visit: int = field(default=0, repr=False)
     """How often it has joined the pool."""
 
+    @property
+    def is_present(self) -> bool:
+        """Whether it takes part."""
+        return self.state in (ServerState.READY, ServerState.EXCLUDED)
+
 
 class Listener:
     """Someone who uses the servers, such as a sweep. The methods are called from the pool's event loop."""
@@ -102,6 +108,7 @@ class Servers:
         self._listeners: list[Listener] = []
         self._contacts: dict[str, asyncio.Task[None]] = {}
         self._watcher: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
 
     @property
     def all(self) -> list[PoolServer]:
@@ -111,7 +118,7 @@ class Servers:
     @property
     def ready(self) -> list[PoolServer]:
         """The servers that take part."""
-        return [server for server in self._known.values() if server.state is ServerState.READY]
+        return [server for server in self._known.values() if server.is_present]
 
     def __getitem__(self, name: str) -> PoolServer:
         return self._known[name]
@@ -139,15 +146,35 @@ class Servers:
             self._refresh(await self._engine.agents())
             self._watcher = asyncio.create_task(self._watch())
             self._home.background(self._watcher)
-        first = [task for name, task in self._contacts.items() if self._is_new(name)]
-        while first and not all(task.done() for task in first):
-            limit = _SLOWEST if self.ready else None
-            await asyncio.wait(first, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            if limit is not None and self.ready:
+        if not self.ready:
+            self._ask_again()
+        end: float | None = None
+        while any(server.state is ServerState.STARTING for server in self._known.values()):
+            if self.ready and end is None:
+                end = time.monotonic() + _SLOWEST
+            try:
+                async with asyncio.timeout(None if end is None else end - time.monotonic()):
+                    await self._news.wait()
+            except TimeoutError:
                 break
-            first = [task for task in first if not task.done()]
         if not self.ready:
             raise ServerUnreachableError(None, None, self._nobody())
+
+    def exclude(self, name: str) -> None:
+        """Note that a sweep does not use a server any more."""
+        server = self._known[name]
+        if server.state is ServerState.READY:
+            server.state = ServerState.EXCLUDED
+            server.why = "Runs failed on it that went well on other servers."
+            logger.warning(
+                "%s gets no more runs of this sweep: runs that failed on it went well elsewhere", name
+            )
+
+    def readmit(self) -> None:
+        """Note that the sweep that excluded servers has ended."""
+        for server in self._known.values():
+            if server.state is ServerState.EXCLUDED:
+                server.state, server.why = ServerState.READY, ""
 
     def silent(self, name: str, why: str) -> None:
         """Note that a server does not respond. It is asked again until it does."""
@@ -167,12 +194,27 @@ class Servers:
 
     # ------------------------------------------------------------------ internals
 
-    def _is_new(self, name: str) -> bool:
-        return self._known[name].state is ServerState.STARTING
+    def _ask_again(self) -> None:
+        """Ask the servers that do not respond at once, whose reasons may be old. Also those of before a close()."""
+        for name, server in self._known.items():
+            if server.state in (ServerState.SILENT, ServerState.STARTING):
+                server.state = ServerState.STARTING
+                task = self._contacts.pop(name, None)
+                if task is not None:
+                    task.cancel()
+                self._contact(name)
+
+    def _set(self, server: PoolServer, state: ServerState, why: str = "") -> None:
+        server.state, server.why = state, why
+        self._news.set()
+        self._news = asyncio.Event()
 
     def _nobody(self) -> str:
         if not self._known:
-            return f"The pool has no servers: no worker has joined {self._engine.place}. Start one with `ivk pool join`."
+            return (
+                f"The pool has no servers: no worker has joined {self._engine.place}. "
+                "Start one with `ivk pool join`."
+            )
         reasons = "\n".join(
             f"  {server.name}: {server.why or 'it has not responded yet.'}" for server in self._known.values()
         )
@@ -212,26 +254,27 @@ class Servers:
                 self.lost(server.name, error)
                 return
             except InvokeAIClientError as error:
-                server.state, server.why = ServerState.SILENT, str(error)
+                self._set(server, ServerState.SILENT, str(error))
             await asyncio.sleep(timing.POLL)
         server.url = found["url"]
         if found["protocol"] != PROTOCOL:
-            server.state = ServerState.UNFIT
-            server.why = (
+            self._set(
+                server,
+                ServerState.UNFIT,
                 f"Its agent reads orders of format {found['protocol']}, but this client writes format {PROTOCOL}. "
-                "Install the same version of invokeai-py-client there."
+                "Install the same version of invokeai-py-client there.",
             )
             return
         server.info, server.version = found["info"], found["info"].version
         server.devices = found["info"].devices
-        server.state, server.why = ServerState.READY, ""
         server.visit += 1
+        self._set(server, ServerState.READY)
         for listener in tuple(self._listeners):
             listener.on_ready(server)
 
     def _lose(self, server: PoolServer, state: ServerState, why: str, *, orderly: bool) -> None:
-        took_part = server.state is ServerState.READY
-        server.state, server.why = state, why
+        took_part = server.is_present
+        self._set(server, state, why)
         if took_part:
             for listener in tuple(self._listeners):
                 listener.on_lost(server, orderly)

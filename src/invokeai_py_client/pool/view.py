@@ -21,7 +21,7 @@ logger = logging.getLogger("invokeai_py_client.pool")
 
 # The number of servers that get a line of their own.
 _MOST = 8
-# For how long after the last look somebody is assumed to be watching, in seconds.
+# For how long after the last look someone is assumed to be watching, in seconds.
 _WATCHED = 3.0
 
 
@@ -34,7 +34,7 @@ class Sweeping(Protocol):
 
 
 class View:
-    """What the servers are doing. They are asked once a second, and only while somebody watches.
+    """The activity of the servers. They are asked once a second, and only while someone watches.
 
     Args:
         engine: Reaches the servers.

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._paths import user_path
 from invokeai_py_client._text import shown
 from invokeai_py_client.connection import Resource
@@ -86,7 +86,7 @@ class AsyncPresetRepository(Resource):
         """
         from invokeai_py_client.api.style_presets import AsyncStylePresetsApi
 
-        refuse_empty(name=name)
+        require("a name for the style preset", name=name)
         record = IvkStylePreset(
             id="", name=name, positive_prompt=positive, negative_prompt=negative, is_public=shared
         )

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import InputValueError, ServerError, UsageError
 from invokeai_py_client.image.repository import AsyncImageRepository
@@ -98,7 +98,8 @@ class AsyncPromptRepository(Resource):
             UsageError: A number is out of range, or the prompt is empty.
             ServerError: The model failed.
         """
-        refuse_empty(prompt=prompt, system_prompt=system_prompt)
+        require("a short prompt", prompt=prompt)
+        refuse_empty(system_prompt=system_prompt)
         _check_whole("max_tokens", max_tokens, 1, _MOST_TOKENS)
         if seed is not None:
             _check_whole("seed", seed, 0, _LARGEST_SEED)
@@ -252,7 +253,8 @@ class AsyncPromptRepository(Resource):
         """
         from invokeai_py_client.api.system_prompts import AsyncSystemPromptsApi
 
-        refuse_empty(name=name, content=content)
+        require("a name for the system prompt", name=name)
+        require("the instruction for the language model", content=content)
         record = await self.connection.part(AsyncSystemPromptsApi).create_system_prompt(
             name=name, content=content
         )

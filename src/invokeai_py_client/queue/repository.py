@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import APIRequestError, NotFoundError, RunError, ServerError, UsageError
@@ -91,7 +91,7 @@ class AsyncQueueRepository(Resource):
 
     async def destination_status(self, destination: str, *, queue_id: str = "default") -> DestinationStatus:
         """Return the number of items with a destination in each state. All are 0 if the queue has no such items."""
-        refuse_empty(destination=destination)
+        require("the destination of queue items", destination=destination)
         response = await self._ask(self._api.counts_by_destination(queue_id, destination=destination))
         return DestinationStatus.from_api_response(response)
 
@@ -326,7 +326,7 @@ class AsyncQueueRepository(Resource):
         """
         ids = [batch_ids] if isinstance(batch_ids, str) else list(batch_ids)
         if ids:
-            refuse_empty(batch_ids=ids)
+            require("the ids of batches", batch_ids=ids)
         return _count(await self._ask(self._api.cancel_by_batch_ids(queue_id, batch_ids=ids)), "canceled")
 
     async def cancel_destination(
@@ -347,7 +347,7 @@ class AsyncQueueRepository(Resource):
         Raises:
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        refuse_empty(destination=destination)
+        require("the destination of queue items", destination=destination)
         scope = await self._scope(mine, "cancel", queue_id)
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id, OPEN)
@@ -433,7 +433,7 @@ class AsyncQueueRepository(Resource):
             UsageError: The destination contains a slash, which the server's route does not support.
             PermissionDeniedError: ``mine`` is False, and you are not an administrator.
         """
-        refuse_empty(destination=destination)
+        require("the destination of queue items", destination=destination)
         scope = await self._scope(mine, "delete", queue_id)
         if not scope.is_bulk:
             found = await self._items_in(scope, queue_id)

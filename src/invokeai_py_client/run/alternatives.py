@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.engine.dynamic_prompts import expansion_problem
+from invokeai_py_client.engine.dynamic_prompts import expansion_problem, wildcard_problem
 from invokeai_py_client.transport.json_shape import ListOf
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ async def spell_out(
     """
     from invokeai_py_client.api.utilities import AsyncUtilitiesApi
 
+    problem = wildcard_problem(prompt) if combinatorial else None
+    if problem is not None:
+        return [prompt], problem
     response = await connection.part(AsyncUtilitiesApi).parse_dynamicprompts(
         prompt=prompt,
         max_prompts=most,

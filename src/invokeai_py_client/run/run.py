@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 from invokeai_py_client._base import AsyncObject
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import require
 from invokeai_py_client.api.queue import AsyncQueueApi
 from invokeai_py_client.engine.seeds import SEED
 from invokeai_py_client.errors import (
@@ -313,7 +313,7 @@ class AsyncRun(AsyncObject):
         from invokeai_py_client.files.names import RunFile, files_of, naming_values, paths_of_run_files
         from invokeai_py_client.image.download import WantedFile, download_files
 
-        refuse_empty(template=template)
+        require("a folder, or names for the files, such as '{image}.png'", template=template)
         values = naming_values(self.inputs, self.seed)
         made = [
             RunFile(name, values, number, self.item_id, kind=kind)

@@ -186,6 +186,7 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         idempotent: bool | None = None,
+        retry: bool = True,
     ) -> Response:
         """Send a request and return the response without decoding it.
 
@@ -200,6 +201,7 @@ class HttpTransport:
             headers: Additional headers. They replace those of the client.
             timeout: Timeout in seconds. Defaults to the client's timeout.
             idempotent: Whether the request may be repeated if its outcome is unknown.
+            retry: Whether to repeat the request if the server is busy or does not respond. Defaults to True.
 
         Raises:
             APIRequestError: The server rejected the request or failed, or could not be reached.
@@ -213,6 +215,7 @@ class HttpTransport:
             headers=headers,
             timeout=timeout,
             idempotent=idempotent,
+            retry=retry,
         )
         return response
 

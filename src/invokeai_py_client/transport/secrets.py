@@ -65,6 +65,8 @@ def secrets_of(settings: ConnectionSettings, *sent: Any) -> set[str]:
 
 def redacted_text(text: str, settings: ConnectionSettings) -> str:
     """Return a text of a library without secrets: those of a connection, and those in the URLs that it contains."""
+    if not text:  # as for most responses; looking for the password of a proxy reads the whole environment
+        return text
     secrets = secrets_of(settings)
     secrets.update(one for one in passwords(settings.address.origin) if len(one) >= _SHORTEST)
     return hide_secrets(redacted(text.encode(errors="replace"), secrets).decode(errors="replace"))

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client.api.auth import AsyncAuthApi
 from invokeai_py_client.connection import Resource
 from invokeai_py_client.errors import AuthenticationError, UsageError
@@ -123,7 +123,8 @@ class AsyncUserRepository(Resource):
             PermissionDeniedError: You are not an administrator.
         """
         _refuse_empty_password(password)
-        refuse_empty(email=email, display_name=display_name)
+        require("an email address", email=email)
+        refuse_empty(display_name=display_name)
         async with _accounts_of(self.connection) as api:
             response = await api.create_user(
                 email=email,

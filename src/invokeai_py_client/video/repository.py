@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from invokeai_py_client._aio import gather_or_cancel
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._partial import partial_failure
 from invokeai_py_client.api.videos import AsyncVideosApi
 from invokeai_py_client.connection import Resource
@@ -26,16 +26,15 @@ from invokeai_py_client.errors import (
     UnprocessableError,
 )
 from invokeai_py_client.image.changes import Changed, change_files, unclear_failure
+from invokeai_py_client.image.filters import check_board, filter_params
 from invokeai_py_client.image.listing import Listing
 from invokeai_py_client.image.responses import (
     MOST_NAMES,
     VideoName,
     VideoNames,
     category_word,
-    category_words,
     changed_names,
     failed_names,
-    file_list,
     name_list,
     name_of,
     page_of,
@@ -226,16 +225,9 @@ class AsyncVideoRepository(Resource):
         If videos are created or deleted during the iteration, no other video is yielded twice or skipped. Videos
         created after the start may be missing.
         """
-        refuse_empty(categories=categories, search_term=search_term, since=since, until=until)
-        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
-
+        refuse_empty(since=since, until=until)
         listing = Listing[IvkVideo](
-            {
-                "board_id": board,
-                "categories": category_words(categories),
-                "is_intermediate": is_intermediate,
-                "search_term": search_term,
-            },
+            await filter_params(self.connection, board_id, categories, is_intermediate, search_term),
             starred=starred,
             since=since,
             until=until,
@@ -247,7 +239,7 @@ class AsyncVideoRepository(Resource):
         while listing.params is not None:
             items, total = await self._page(**listing.params)
             if not total:
-                await self._check_board(board_id)
+                await check_board(self.connection, board_id)
             for video in listing.take(connected(self.connection, items), total):
                 yield cast("AsyncIvkVideo", video)
 
@@ -266,17 +258,10 @@ class AsyncVideoRepository(Resource):
             UnknownNameError: The board is not on the server.
             ServerTooOldError: The server is older than InvokeAI 6.14.
         """
-        refuse_empty(categories=categories, search_term=search_term)
-        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
-        _, total = await self._page(
-            board_id=board,
-            categories=category_words(categories),
-            is_intermediate=is_intermediate,
-            search_term=search_term,
-            limit=0,
-        )
+        filters = await filter_params(self.connection, board_id, categories, is_intermediate, search_term)
+        _, total = await self._page(**filters, limit=0)
         if not total:
-            await self._check_board(board_id)
+            await check_board(self.connection, board_id)
         return total
 
     async def list_names(
@@ -298,20 +283,16 @@ class AsyncVideoRepository(Resource):
             UnknownNameError: The board is not on the server.
             ServerTooOldError: The server is older than InvokeAI 6.14.
         """
-        refuse_empty(categories=categories, search_term=search_term)
-        board = None if board_id is None else await BOARDS.id_of(self.connection, board_id)
+        filters = await filter_params(self.connection, board_id, categories, is_intermediate, search_term)
         response = await self._api.get_video_names(
-            board_id=board,
-            categories=category_words(categories),
-            is_intermediate=is_intermediate,
-            search_term=search_term,
+            **filters,
             order_dir=order_dir,
             starred_first=starred_first,
             expect=_NAMES,
         )
         names = response["video_names"]
         if not names:
-            await self._check_board(board_id)
+            await check_board(self.connection, board_id)
         return names
 
     # ------------------------------------------------------------------ uploading
@@ -517,22 +498,13 @@ class AsyncVideoRepository(Resource):
             TransferError: Some downloads failed. ``failed`` has their errors, ``done`` the paths of the others.
             ServerTooOldError: The server is older than InvokeAI 6.14.
         """
-        from invokeai_py_client.files.names import needs_records
         from invokeai_py_client.image.download import download_all
 
-        refuse_empty(template=template)
-        given = file_list(video_names, "video")
-        names = name_list(given, "video")
-        for name in names:
-            path_part(name, "a video")
-        known: dict[str, IvkVideo] = {video.name: video for video in given if isinstance(video, IvkVideo)}
-        if needs_records(template):
-            unknown = [name for name in names if name not in known]
-            known |= {video.name: video for video in await self.get_videos(unknown)}
-        paths = await download_all(
+        require("names for the files, such as '{video}'", template=template)
+        return await download_all(
             self.connection,
-            names,
-            known,
+            video_names,
+            self.get_videos,
             folder,
             template,
             "video",
@@ -541,7 +513,6 @@ class AsyncVideoRepository(Resource):
             concurrency=concurrency,
             on_progress=on_progress,
         )
-        return [paths[name_of(video, "video")] for video in given]
 
     # ------------------------------------------------------------------ changing and deleting
 
@@ -746,15 +717,6 @@ class AsyncVideoRepository(Resource):
                 since=since,
                 version=version,
             )
-
-    async def _check_board(self, board: BoardRef | None) -> None:
-        """Check that a board exists.
-
-        Raises:
-            UnknownNameError: The object's board was deleted. Strings have been looked up already.
-        """
-        if board is not None and not isinstance(board, str):
-            await BOARDS.checked_id(self.connection, board)
 
     def _record(self, data: Mapping[str, Any]) -> AsyncIvkVideo:
         [record] = connected(self.connection, [data])

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from invokeai_py_client._given import refuse_empty
+from invokeai_py_client._given import refuse_empty, require
 from invokeai_py_client._names import ExactId
 from invokeai_py_client._paths import is_file
 from invokeai_py_client._text import shown
@@ -48,10 +48,15 @@ if TYPE_CHECKING:
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
 _FILE_ENDINGS = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp", ".avif"})
+_CATEGORY_VALUES = "at least one value, such as 'user' or 'default'"
 
 
 class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
-    """The workflows on a server."""
+    """The workflows on a server.
+
+    On servers with user accounts, any signed-in user may call all methods, for their own workflows, those that others
+    share, and those that come with the server. Administrators may call them for all workflows.
+    """
 
     async def create_workflow(
         self,
@@ -127,7 +132,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         from invokeai_py_client.recipes.start import new_recipe, picture_values
         from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-        refuse_empty(model=model, image=image, mask=mask)
+        refuse_empty(model=model)
+        require("True, False, or an image", image=image, mask=mask)
         recipe, schema = await new_recipe(
             self.connection, model, image=image is not False, mask=mask is not False
         )
@@ -226,7 +232,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         Raises:
             UsageError: A filter is empty.
         """
-        refuse_empty(query=query, categories=categories, tags=tags)
+        refuse_empty(query=query, tags=tags)
+        require(_CATEGORY_VALUES, categories=categories)
         filters: dict[str, Any] = {
             "query": query,
             "categories": categories,
@@ -428,7 +435,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             shared: Whether to use only workflows that are shared with all users. If False, only those that are not
                 (InvokeAI 6.13+). Defaults to None: your own and those that come with the server.
         """
-        refuse_empty(categories=categories)
+        require(_CATEGORY_VALUES, categories=categories)
         api = self.connection.part(AsyncWorkflowsApi)
         return await api.get_all_tags(categories=categories, is_public=shared, expect=ListOf(str))
 
@@ -450,7 +457,8 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             opened: As in ``list_workflows()``.
             shared: As in ``list_tags()``.
         """
-        refuse_empty(tags=tags, categories=categories)
+        refuse_empty(tags=tags)
+        require(_CATEGORY_VALUES, categories=categories)
         if tags is None:
             tags = await self.list_tags(categories=categories, shared=shared)
         if not tags:
@@ -473,7 +481,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
             opened: As in ``list_workflows()``.
             shared: As in ``list_tags()``.
         """
-        refuse_empty(categories=categories)
+        require(_CATEGORY_VALUES, categories=categories)
         return await self.connection.part(AsyncWorkflowsApi).counts_by_category(
             categories=categories, has_been_opened=opened, is_public=shared, expect=dict
         )
@@ -512,7 +520,7 @@ class AsyncWorkflowRepository(V1WorkflowMethods, Resource):
         """
         from invokeai_py_client.image.upload import content_type, read_photo
 
-        refuse_empty(image=image)
+        require("a path, the bytes of an image file, or a Pillow image", image=image)
         photo = await to_thread(read_photo, image)
         record = await self.get_record(workflow, to="change the picture of", mine=mine)
         file = FormFile(photo.data, "picture.png", content_type(photo.data, "picture.png"))
