@@ -387,8 +387,16 @@ def test_a_late_failure_is_no_result() -> None:
     assert pool.released() == []
     end(pool, copy, 12)
     assert pool.released() == [(0, copy.batch_id)]
-    end(pool, lost, 13, FAILED)
-    assert pool.twice == 0
+
+
+def test_a_late_cancel_of_a_delivered_run_is_no_execution() -> None:
+    pool = new_pool([1], None, "a", "b")
+    [lost] = pool.orders(0)
+    pool.leave(lost.server, 0)
+    [copy] = pool.orders(10)
+    end(pool, copy, 11)
+    end(pool, lost, 12, CANCELED)
+    assert (pool.released(), pool.twice) == ([(0, copy.batch_id)], 0)
 
 
 def test_a_run_that_is_added_again_waits_for_its_copy() -> None:

@@ -197,15 +197,15 @@ class Dispatcher:
         Raises:
             KeyError: If no chunk with this batch was ordered.
         """
-        member, chunk, late = self._placement.returned(batch_id, states, now, asked=asked)
+        member, chunk = self._placement.returned(batch_id, states, now, asked=asked)
         missing: list[int] = []
         for row in chunk.rows:
             state = states.get(row)
             if state is not None and state.is_final:
-                self._results.resolve(member, chunk, row, state, late=late)
+                self._results.resolve(member, chunk, row, state)
             else:
                 missing.append(row)
-        for row in reversed(() if late else missing):
+        for row in reversed(missing):
             self._results.give_back(member, chunk, row, counted=asked)
         self._roster.update(member)
         if self._roster.changed:
