@@ -179,6 +179,12 @@ def test_a_slow_server_does_not_delay_the_end(runs: int, seconds: float) -> None
     assert sweep.runs["s1"] == pytest.approx(runs / 5, abs=3)
 
 
+@pytest.mark.parametrize("runs", [60, 63])
+def test_a_very_slow_server_gets_no_run_that_the_other_would_complete_before(runs: int) -> None:
+    sweep = simulate([runs], [1.0, 0.1])
+    assert sweep.seconds <= 1.05 * sweep.best
+
+
 def test_a_server_whose_run_hangs_does_not_keep_the_last_runs() -> None:
     pool = new_pool([20], None, "a", "b")
     chunks = {server: found[0] for server, found in order(pool).items()}
@@ -264,6 +270,22 @@ def test_a_server_on_probation_gets_nothing_new_until_others_tried_its_runs() ->
     assert pool.excluded == set()
 
 
+def test_a_server_that_worked_well_is_on_probation_after_three_failures() -> None:
+    pool = new_pool([4000], None, "a", "b")
+    now = 0.0
+    pool.orders(now)
+    while len(pool.at("a")[0].rows) < 10:
+        now += 1
+        for server in "ab":
+            end(pool, pool.at(server)[0], now)
+        pool.orders(now)
+    first = pool.at("a")[0]
+    states = {row: FAILED if place < 3 else DONE for place, row in enumerate(first.rows)}
+    pool.ended(first.batch_id, states, now + 1)
+    assert "a" not in order(pool, now + 1)
+    assert pool.excluded == set()
+
+
 def test_runs_that_fail_everywhere_exclude_no_server_and_end() -> None:
     pool = new_pool([40], None, "a", "b", "c")
     now, released = 0.0, 0
@@ -296,18 +318,22 @@ def test_the_last_server_that_fits_is_not_excluded() -> None:
 
 def test_rare_failures_in_a_long_sweep_exclude_no_server() -> None:
     pool = new_pool([3000], None, "a", "b")
-    now, number = 0.0, 0
-    while not pool.finished:
+    now, failures = 0.0, 0
+    for number in itertools.count():
         pool.orders(now)
-        now += 1
-        for chunk in [chunk for server in "ab" for chunk in pool.at(server)]:
-            number += 1
-            states = dict.fromkeys(chunk.rows, DONE)
-            if number % 40 == 0:
-                states[chunk.rows[0]] = FAILED
-            pool.ended(chunk.batch_id, states, now)
         pool.released()
+        if pool.finished:
+            break
+        now += 5
+        for server in "ab":
+            for chunk in pool.at(server)[:1]:
+                states = dict.fromkeys(chunk.rows, DONE)
+                if server == "a" and number % 120 == 119:
+                    states[chunk.rows[0]] = FAILED
+                    failures += 1
+                pool.ended(chunk.batch_id, states, now)
         assert pool.excluded == set()
+    assert failures > 3
 
 
 # --- losses
@@ -359,6 +385,29 @@ def test_a_late_failure_is_no_result() -> None:
     [copy] = pool.orders(10)
     end(pool, lost, 11, FAILED)
     assert pool.released() == []
+    end(pool, copy, 12)
+    assert pool.released() == [(0, copy.batch_id)]
+
+
+def test_a_late_cancel_of_a_delivered_run_is_no_execution() -> None:
+    pool = new_pool([1], None, "a", "b")
+    [lost] = pool.orders(0)
+    pool.leave(lost.server, 0)
+    [copy] = pool.orders(10)
+    end(pool, copy, 11)
+    end(pool, lost, 12, CANCELED)
+    assert (pool.released(), pool.twice) == ([(0, copy.batch_id)], 0)
+
+
+def test_a_run_that_is_added_again_waits_for_its_copy() -> None:
+    pool = new_pool([1], None, "a", "b")
+    [lost] = pool.orders(0)
+    pool.leave(lost.server, 0)
+    [copy] = pool.orders(10)
+    end(pool, lost, 11)
+    assert pool.released() == [(0, lost.batch_id)]
+    pool.add([0])
+    assert pool.orders(11) == []
     end(pool, copy, 12)
     assert pool.released() == [(0, copy.batch_id)]
 

@@ -147,8 +147,6 @@ class Dispatcher:
         """Return the next chunk of a server: held for it, failed elsewhere, or waiting."""
         if member.held:
             return replace(member.held.pop(next(iter(member.held))), again=True)
-        if self._results.canceled:
-            return None
         for key in self._backlog.aside:
             server, request = key
             avoided = self._roster.members[server]
@@ -199,15 +197,15 @@ class Dispatcher:
         Raises:
             KeyError: If no chunk with this batch was ordered.
         """
-        member, chunk, late = self._placement.returned(batch_id, states, now, asked=asked)
+        member, chunk = self._placement.returned(batch_id, states, now, asked=asked)
         missing: list[int] = []
         for row in chunk.rows:
             state = states.get(row)
             if state is not None and state.is_final:
-                self._results.resolve(member, chunk, row, state, late=late)
+                self._results.resolve(member, chunk, row, state)
             else:
                 missing.append(row)
-        for row in reversed(() if late else missing):
+        for row in reversed(missing):
             self._results.give_back(member, chunk, row, counted=asked)
         self._roster.update(member)
         if self._roster.changed:

@@ -115,7 +115,7 @@ class Placement:
 
     def returned(
         self, batch_id: str, states: Mapping[int, JobStatus], now: float, *, asked: bool
-    ) -> tuple[Member, Chunk, bool]:
+    ) -> tuple[Member, Chunk]:
         """Note that a chunk came back.
 
         Args:
@@ -125,7 +125,7 @@ class Placement:
             asked: Whether the server could be asked.
 
         Returns:
-            The server, the chunk with the rows that have not come back before, and whether it had been given to others.
+            The server, and the chunk with the rows that have not come back before.
         """
         member = self._owner.pop(batch_id, None)
         late, at_work = member is None, False
@@ -155,7 +155,7 @@ class Placement:
             self._silence(member, now)
         if late or not asked:
             self._late[batch_id] = member, replace(chunk, rows=missing)
-        return member, chunk, late
+        return member, chunk
 
     def restore(self, member: Member, chunk: Chunk, rows: Collection[int], now: float) -> None:
         """Hold a chunk that was sent before a restart, of which only some rows have not come back."""

@@ -30,22 +30,12 @@ class Results:
         self.twice = 0
         self.canceled = False
 
-    def resolve(self, member: Member, chunk: Chunk, row: int, state: JobStatus, *, late: bool) -> None:
-        """Note how a run ended at a server.
-
-        Args:
-            member: The server.
-            chunk: The chunk.
-            row: The row.
-            state: How it ended.
-            late: Whether the chunk was given to others before.
-        """
-        if late and state is not JobStatus.COMPLETED:
-            return
+    def resolve(self, member: Member, chunk: Chunk, row: int, state: JobStatus) -> None:
+        """Note how a run ended at a server."""
         index = self._backlog.index(chunk.request, row)
         if self._backlog.state(index) == CLOSED:
             self._backlog.disclaim(index, chunk.batch_id)
-            self.twice += 1
+            self.twice += state is not JobStatus.CANCELLED
             return
         if state is not JobStatus.COMPLETED and self._backlog.owner(index) != chunk.batch_id:
             return  # it was given to others meanwhile: only a good result is welcome
