@@ -51,7 +51,7 @@ OLDER_TESTS := tests/spec $(patsubst %,tests/server/test_%.py,runs results image
     api requests administration node_packs prompts presets gallery recall workflow_library models events \
     cli_api cli_images cli_library cli_models)
 
-test-versions: $(READY) ## run the tests that apply to 6.0.2 and 5.15.0 on real servers of these versions (MINUTES each)
+test-versions: $(READY) ## run the tests that apply to 6.0.2 and 5.15.0 on real servers of these versions (about seven minutes each)
 	@failed=; \
 	for version in $(OLDER); do \
 	    echo "==> InvokeAI $$version: the contract's tests (installing it if necessary)"; \

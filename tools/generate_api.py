@@ -282,13 +282,9 @@ def older(router: str, found: list[Operation]) -> str:
     for before, line in zip(["", *lines], lines, strict=False):
         gap = "\n" if line.startswith("- ") and before.startswith("- ") else "\n\n"
         indent = "  " if line.startswith("- ") else ""
-        wrap = {
-            "width": 110,
-            "subsequent_indent": indent,
-            "break_long_words": False,
-            "break_on_hyphens": False,
-        }
-        text += gap + textwrap.fill(line, **wrap)
+        text += gap + textwrap.fill(
+            line, 110, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
     return f"{text}\n" if text else ""
 
 

@@ -131,7 +131,8 @@ async def sweep_in_other_process(trial: Trial, lives: Sequence[float]) -> None:
             await client.wait()
     for line in lines(trial.manifest):
         if line["kind"] == "run":
-            number: int = trial.numbers[line["run"]]
+            place: int = line["run"]
+            number = trial.numbers[place]
             trial.note(number, completed=line["state"] == "completed")
 
 

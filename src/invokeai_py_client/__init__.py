@@ -271,6 +271,8 @@ if TYPE_CHECKING:
         Schema,
     )
     from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.server.local_servers import LocalServers
+    from invokeai_py_client.server.memory import ServerMemory
     from invokeai_py_client.sweep.plan import SweepPlan
     from invokeai_py_client.sweep.sources import DynamicPrompts
     from invokeai_py_client.sweep.sweep import AsyncSweep
@@ -314,14 +316,14 @@ __all__ = [
     "IvkProvider", "IvkProviderSettings", "IvkServerConfig", "IvkStylePreset", "IvkSystemPrompt", "IvkUser",
     "IvkVideo", "IvkWorkflowRecord", "JobHandle", "JobStatus", "LLMTaskCompleted", "LLMTaskEvent",
     "LLMTaskFailed", "LLMTaskProgress", "LibraryChanged", "Limits", "LoadedWorkflow", "LocalServer",
-    "LocalServerError", "LogLevel", "MaintenanceError", "MethodNotAllowedError", "ModelCacheStats",
-    "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle", "ModelInstJobInfo",
-    "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig", "ModelInstallDownloaded",
-    "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed", "ModelInstallJobFailed",
-    "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted", "ModelInstallTimeout",
-    "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded", "ModelLoading",
-    "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NamedVideo", "NodeCompleted", "NodeEvent",
-    "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
+    "LocalServerError", "LocalServers", "LogLevel", "MaintenanceError", "MethodNotAllowedError",
+    "ModelCacheStats", "ModelEvent", "ModelFilter", "ModelFormatEnum", "ModelInstJobHandle",
+    "ModelInstJobInfo", "ModelInstallCanceled", "ModelInstallCompleted", "ModelInstallConfig",
+    "ModelInstallDownloaded", "ModelInstallError", "ModelInstallEvent", "ModelInstallFailed",
+    "ModelInstallJobFailed", "ModelInstallProgress", "ModelInstallStartError", "ModelInstallStarted",
+    "ModelInstallTimeout", "ModelLoadCompleted", "ModelLoadEvent", "ModelLoadStarted", "ModelLoaded",
+    "ModelLoading", "ModelNotFoundError", "ModelTypeEnum", "NamedImage", "NamedVideo", "NodeCompleted",
+    "NodeEvent", "NodeFailed", "NodeOutput", "NodeProgress", "NodeRepository", "NodeStarted", "NodeTemplate",
     "NotFoundError", "NotInvokeAIError", "NotReadyError", "OpenEnum", "OrphanedModel", "OtherEvent",
     "OutputMapping", "OutputTemplate", "ParametersRecalled", "PermissionDeniedError", "PoolError",
     "PoolServer", "PresetRepository", "Preview", "Problem", "ProcessorStatus", "PromptRepository",
@@ -329,7 +331,7 @@ __all__ = [
     "QueueStatus", "QuickClient", "QuickTaskError", "RequestOptions", "RequestTimeoutError", "Response",
     "Results", "Row", "Run", "RunCanceledError", "RunError", "RunEvent", "RunFailedError",
     "RunNotFinishedError", "RunStatus", "RunTimeoutError", "Schema", "SchemaFormatError", "ServerAddress",
-    "ServerError", "ServerEvent", "ServerRepository", "ServerState", "ServerTooOldError",
+    "ServerError", "ServerEvent", "ServerMemory", "ServerRepository", "ServerState", "ServerTooOldError",
     "ServerUnreachableError", "Session", "SessionEvent", "StartError", "StarterBundle", "StarterModel",
     "StateRepository", "StatusChanged", "StreamOptions", "Sweep", "SweepPlan", "TransferError",
     "TransferProgress", "UnknownInputError", "UnknownNameError", "UnknownNodeError", "UnprocessableError",
@@ -441,6 +443,8 @@ _NAMES = {
     "schema.reference": "reference_schema",
     "schema.template": "FieldType InputTemplate Limits ModelFilter NodeTemplate OutputTemplate Schema",
     "server.local": "LocalServer",
+    "server.local_servers": "LocalServers",
+    "server.memory": "ServerMemory",
     "sweep.plan": "SweepPlan",
     "sweep.sources": "DynamicPrompts",
     "sweep.sweep": "AsyncSweep",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from invokeai_py_client._toml import Table
 
 _NO_FILE = "the configuration file, which cannot exist without a home directory"
-_FIRST_LINE = "# Written by `ivk login`. This file contains tokens: keep it private.\n"
+_FIRST_LINE = "# Written by ivk. This file contains tokens: keep it private.\n"
 
 
 def config_path() -> Path | None:

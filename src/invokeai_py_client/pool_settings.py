@@ -11,7 +11,12 @@
     tls_cert = "~/.dask/me.pem"
     tls_key = "~/.dask/me.key"
 
+    [pools.local]
+    servers = ["http://127.0.0.1:9090", "http://127.0.0.1:9091"]
+    root = "/home/me/.local/share/invokeai-py-client/pools/local"
+
 Servers are names of profiles, or URLs. Relative paths start at the folder of the configuration file.
+``ivk pool up`` writes the ``root`` of the servers that it starts, and ``ivk pool down`` stops those servers.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from invokeai_py_client._given import is_blank, refuse_empty
+from invokeai_py_client._given import is_blank, require
 from invokeai_py_client._paths import is_file, user_path
 from invokeai_py_client._text import close_names, did_you_mean, hide_secrets, shown
 from invokeai_py_client.config import Profile, read_profiles
@@ -32,7 +37,8 @@ from invokeai_py_client.errors import UsageError
 from invokeai_py_client.transport.settings import ServerAddress
 
 _FILES = ("tls_ca", "tls_cert", "tls_key")
-_KEYS = ("servers", "scheduler", *_FILES)
+_PATHS = (*_FILES, "root")
+_KEYS = ("servers", "scheduler", *_PATHS)
 _ENCRYPTED = ("tls", "wss")
 _SCHEMES = ("tcp", "tls", "ws", "wss")
 _EXAMPLE = 'servers = ["gpu1", "http://localhost:9090"]'
@@ -52,6 +58,7 @@ class PoolSettings:
         tls_ca: The certificate of the authority that signed the scheduler's certificate, or None.
         tls_cert: Your certificate, or None.
         tls_key: The key of your certificate, or None.
+        root: The folder of the local servers that ``ivk pool up`` has started, or None for other servers.
     """
 
     name: str
@@ -60,6 +67,7 @@ class PoolSettings:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    root: Path | None = None
 
 
 def pool_names() -> list[str]:
@@ -80,12 +88,29 @@ def read_pool(name: str) -> PoolSettings:
     Raises:
         UsageError: The file has no such pool, the pool is not valid, or the file cannot be read.
     """
-    refuse_empty(pool=name)
+    require("the name of a pool in the configuration file", pool=name)
     tables = _tables(read_config())
     if name not in tables:
         raise UsageError(_unknown(name, sorted(tables)))
     where = f"{config_name()}: [pools.{name}]"
     return _checked(_pool(name, tables[name], where), where)
+
+
+def local_root(name: str) -> Path | None:
+    """Return the folder of the local servers of a pool in the configuration file.
+
+    Args:
+        name: The pool's name. The rest of its table may be invalid.
+
+    Returns:
+        The folder, or None if the file has no such pool, or ``ivk pool up`` did not write it.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    table = _tables(read_config()).get(name)
+    root: Any = cast("dict[str, Any]", table).get("root") if isinstance(table, dict) else None
+    return _path(root) if isinstance(root, str) and not is_blank(root) else None
 
 
 def choose_pool(text: str) -> PoolSettings:
@@ -98,7 +123,7 @@ def choose_pool(text: str) -> PoolSettings:
     Raises:
         UsageError: The file has no such pool, or the text is not valid.
     """
-    refuse_empty(pool=text)
+    require("the name of a pool, or servers separated by commas", pool=text)
     if text not in pool_names():
         name = hide_secrets(text)
         if text.partition("://")[0] in _SCHEMES:
@@ -122,10 +147,7 @@ def keep_pool(pool: PoolSettings, *, replace: bool = False) -> Path:
     Raises:
         UsageError: The name is not valid or in use, or the file cannot be read or written.
     """
-    if not re.fullmatch(r"[\w-]+", pool.name):
-        raise UsageError(
-            f"Invalid name of a pool {pool.name!r}: expected letters, digits, - and _, such as 'lab'."
-        )
+    check_pool_name(pool.name)
     _checked(pool, f"pool {pool.name}")
 
     def change(data: dict[str, Any]) -> dict[str, dict[str, str | Sequence[str] | None]]:
@@ -134,13 +156,25 @@ def keep_pool(pool: PoolSettings, *, replace: bool = False) -> Path:
                 f"A pool named {pool.name!r} is already in {config_name()}. Choose another name, or remove that pool "
                 f"first: ivk pool rm {pool.name}"
             )
-        files = {key: getattr(pool, key) for key in _FILES}
+        files = {key: getattr(pool, key) for key in _PATHS}
         paths = {key: None if path is None else str(path) for key, path in files.items()}
         return {pool.name: {"servers": pool.servers or None, "scheduler": pool.scheduler, **paths}}
 
     path = change_config("pools", change)
     assert path is not None
     return path
+
+
+def check_pool_name(name: str) -> None:
+    """Check that a pool can have a name.
+
+    Raises:
+        UsageError: The name could be mistaken for servers.
+    """
+    if not re.fullmatch(r"[\w-]+", name):
+        raise UsageError(
+            f"Invalid name of a pool {name!r}: expected letters, digits, - and _, such as 'lab'."
+        )
 
 
 def forget_pool(name: str) -> Path:
@@ -152,7 +186,7 @@ def forget_pool(name: str) -> Path:
     Raises:
         UsageError: The file has no such pool, or cannot be read or written.
     """
-    refuse_empty(pool=name)
+    require("the name of a pool in the configuration file", pool=name)
 
     def change(data: dict[str, Any]) -> dict[str, None]:
         tables = _tables(data)
@@ -259,11 +293,14 @@ def _pool(name: str, table: Any, where: str) -> PoolSettings:
             raise UsageError(f"{where}: servers is not valid; expected a list of texts, such as {_EXAMPLE}.")
         if key != "servers" and (not isinstance(value, str) or is_blank(value)):
             raise UsageError(f"{where}: {key} is {shown(value)}; expected a text.")
-    path = config_path()
-    files = {key: user_path(values[key]) for key in _FILES if key in values}
-    if path is not None:
-        files = {key: path.absolute().parent / file for key, file in files.items()}
-    return PoolSettings(name, tuple(values.get("servers", ())), values.get("scheduler"), **files)
+    paths = {key: _path(values[key]) for key in _PATHS if key in values}
+    return PoolSettings(name, tuple(values.get("servers", ())), values.get("scheduler"), **paths)
+
+
+def _path(text: str) -> Path:
+    """Return a path in the file. Relative paths start at the folder of the file."""
+    file, path = config_path(), user_path(text)
+    return path if file is None else file.absolute().parent / path
 
 
 def _checked(pool: PoolSettings, where: str) -> PoolSettings:
@@ -285,6 +322,8 @@ def _checked(pool: PoolSettings, where: str) -> PoolSettings:
         if files:
             raise UsageError(f"{where} has {' and '.join(files)}, which only a scheduler needs. Remove it.")
         return pool
+    if pool.root is not None:
+        raise UsageError(f"{where} has a root, which only a pool of local servers needs. Remove it.")
     scheme = _scheme_of(pool.scheduler, where)
     if files and scheme not in _ENCRYPTED:
         raise UsageError(

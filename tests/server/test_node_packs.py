@@ -122,6 +122,7 @@ def test_what_the_server_could_not_install(client: InvokeAIClient, repository: C
     assert {one.name for one in client.nodes.list_packs()}.isdisjoint({"broken", "empty"})
 
 
+@pytest.mark.since("6.13")
 def test_unusable_names_are_not_sent(client: InvokeAIClient) -> None:
     with pytest.raises(UsageError, match="empty"):
         client.nodes.install_pack(" ")

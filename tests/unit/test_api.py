@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,6 +80,18 @@ def test_the_generated_files_are_up_to_date() -> None:
     command = [sys.executable, str(ROOT / "tools" / "generate_api.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_modules_say_what_older_servers_lack() -> None:
+    for router in {one.router for one in OPERATIONS.values()}:
+        text = import_module(f"invokeai_py_client.api.{router}").__doc__ or ""
+        for name, one in OPERATIONS.items():
+            if one.router == router and one.since is not None:
+                assert f"InvokeAI {one.since}" in text, name
+                assert f"``{name}``" in text or "All of them were added" in text
+    queue = import_module("invokeai_py_client.api.queue").__doc__ or ""
+    assert "- InvokeAI 6.7: ``get_queue_item_ids``" in queue
+    assert "- 6.0.2 reports success for deleting an item that does not exist." in queue
 
 
 def test_a_router_is_imported_when_it_is_used() -> None:

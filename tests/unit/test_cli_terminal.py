@@ -169,12 +169,25 @@ def test_progress_replaces_control_characters(monkeypatch: pytest.MonkeyPatch) -
 def test_sweep_progress_shows_the_current_run(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_for(monkeypatch)
     monkeypatch.setenv("COLUMNS", "120")
-    with sweep_display(6, True, lambda: f"run 3: {EVIL} 45%") as display:
+    with sweep_display(6, True, lambda: [f"run 3: {EVIL} 45%"]) as display:
         display.show(2, None)
     text = OF_RICH.sub("", terminal.getvalue())
     assert printable(text) == text
     assert "run 3: a�[2Jb�5mc" in text
     assert "2/6" in text
+
+
+def test_sweep_progress_shows_a_line_for_each_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_for(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "120")
+    lines = [f"gpu1: run 3: {EVIL} 45%, 1.5 runs/s", "gpu2: waiting"]
+    with sweep_display(6, True, lambda: lines) as display:
+        display.show(2, None)
+    text = OF_RICH.sub("", terminal.getvalue())
+    assert printable(text) == text
+    shown = [line.strip() for line in text.splitlines()]
+    assert any(line.startswith("gpu1: run 3: a�[2Jb�5mc") and "45%, 1.5" in line for line in shown)
+    assert "gpu2: waiting" in shown
 
 
 def test_errors_replace_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,7 +309,7 @@ PATHS = {
     "run.queue_items": "a request of 5.15 that newer servers do not have",
     "schema.source": "below the API layer, which asks for the version if an operation is missing",
     "server.health": "runs without a client",
-    "server.tiny_models": "runs without a client",
+    "server.model_files": "runs without a client",
     "transport.auth": "signs in for every request, so it is below the API layer",
     "transport.payload": "completes the path of a request that the user wrote",
     "transport.settings": "removes the API's path from addresses that users pass",

@@ -32,6 +32,10 @@ NOT_PUBLIC = {
     "Node": "inside a LoadedWorkflow",
     "NodeNames": "inside Results",
     "Part": "inside a SweepPlan",
+    "PoolExecution": "inside a Sweep",
+    "Request": "inside a Sweep",
+    "ServerInfo": "inside a PoolServer",
+    "SweepRuns": "inside a Sweep",
 }
 
 

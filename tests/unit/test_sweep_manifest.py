@@ -88,9 +88,8 @@ def test_manifest_is_read_as_written(tmp_path: Path) -> None:
 
 def test_manifest_begins_with_header_and_requests(tmp_path: Path) -> None:
     path = tmp_path / "sweep.jsonl"
-    ManifestWriter(path, create=True).begin(
-        [REQUEST], **{**HEADER, "axes": ("a",), "inputs": {"b": Path("x")}}
-    )
+    header: dict[str, Any] = {**HEADER, "axes": ("a",), "inputs": {"b": Path("x")}}
+    ManifestWriter(path, create=True).begin([REQUEST], **header)
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert first == {"kind": "sweep", "format": 1, **HEADER, "inputs": {"b": "x"}, "requests": 1}
     assert second["kind"] == "request"

@@ -82,6 +82,33 @@ def _proposing(names: Names) -> Complete:
     return complete
 
 
+def _configured(names: Callable[[], Iterable[str]]) -> Complete:
+    """Return a function that proposes names from the configuration file. Sends no request."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from invokeai_py_client.errors import InvokeAIClientError
+
+        del context, parameter
+        try:
+            return _items(incomplete, names())
+        except InvokeAIClientError:
+            return []
+
+    return complete
+
+
+def _pools() -> Iterable[str]:
+    from invokeai_py_client.pool_settings import pool_names
+
+    return pool_names()
+
+
+def _profiles() -> Iterable[str]:
+    from invokeai_py_client.config import read_profiles
+
+    return sorted(read_profiles())
+
+
 complete_models = _proposing(lambda client: (one.name for one in client.dnn_model_repo.list_models()))
 complete_boards = _proposing(_boards)
 complete_presets = _proposing(_presets)
@@ -89,34 +116,8 @@ complete_system_prompts = _proposing(_system_prompts)
 complete_users = _proposing(lambda client: (one.email for one in client.users.list_users()))
 complete_providers = _proposing(lambda client: (one.provider_id for one in client.server.providers()))
 complete_packs = _proposing(lambda client: (one.name for one in client.nodes.list_packs()))
-
-
-def complete_pools(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of the pools in the configuration file."""
-    from invokeai_py_client.errors import InvokeAIClientError
-    from invokeai_py_client.pool_settings import pool_names
-
-    del context, parameter
-    try:
-        return _items(incomplete, pool_names())
-    except InvokeAIClientError:
-        return []
-
-
-def complete_servers(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Propose the names of the profiles in the configuration file."""
-    from invokeai_py_client.config import read_profiles
-    from invokeai_py_client.errors import InvokeAIClientError
-
-    del context, parameter
-    try:
-        return _items(incomplete, sorted(read_profiles()))
-    except InvokeAIClientError:
-        return []
+complete_pools = _configured(_pools)
+complete_servers = _configured(_profiles)
 
 
 def complete_node_packs(

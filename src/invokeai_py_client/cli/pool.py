@@ -8,6 +8,7 @@ import click
 
 from invokeai_py_client.cli.complete import complete_pools, complete_servers
 from invokeai_py_client.cli.group import IvkGroup
+from invokeai_py_client.cli.local_pool import check_is_down, down, up
 from invokeai_py_client.cli.options import UserPath, output_options
 from invokeai_py_client.cli.output import echo, emit
 from invokeai_py_client.cli.pool_servers import check, ls
@@ -17,10 +18,12 @@ from invokeai_py_client.cli.pool_servers import check, ls
 def pool() -> None:
     """Manage pools: several servers that work as one.
 
-    Pools are saved in the configuration file. NAME is a pool's name.
+    Pools are saved in the configuration file. NAME is a pool's name. up and down are for servers on this machine.
     """
 
 
+pool.add_command(up)
+pool.add_command(down)
 pool.add_command(ls)
 pool.add_command(check)
 
@@ -68,9 +71,13 @@ def add(
 @click.argument("name", metavar="NAME", shell_complete=complete_pools)
 @output_options
 def rm(name: str, as_json: bool) -> None:
-    """Remove a pool from the configuration file. Its servers keep running."""
+    """Remove a pool from the configuration file. Its servers keep running.
+
+    A pool that `ivk pool up` started is removed by `ivk pool down`.
+    """
     from invokeai_py_client.pool_settings import forget_pool
 
+    check_is_down(name)
     path = forget_pool(name)
     if as_json:
         emit({"event": "result", "ok": True, "pool": name, "file": str(path)})

@@ -124,6 +124,7 @@ def start(
     """Start InvokeAI in the background and print its URL."""
     from invokeai_py_client.server import state
     from invokeai_py_client.server.local import LocalServer
+    from invokeai_py_client.server.tiny_models import TINY_SETTINGS, tiny_flux_pack
 
     folder = _root_of(version, root)
     local = LocalServer.find(folder)
@@ -134,9 +135,8 @@ def start(
             root=folder,
             port=port,
             host=host,
-            # InvokeAI's default "auto" slices attention on a CPU, which is many times slower.
-            config={"attention_type": "torch-sdp"} if tiny_models else None,
-            node_packs=_packs(tiny_models),
+            config=TINY_SETTINGS if tiny_models else None,
+            node_packs=[tiny_flux_pack()] if tiny_models else [],
             detached=True,
             say=say,
         ).start(timeout)
@@ -150,14 +150,6 @@ def start(
         say("Already running.")
     _print({**found.to_dict(), "already": already, "tiny_models": names}, found.url, as_json)
     hint(f"Use it in commands and scripts: export INVOKEAI_URL={found.url}", as_json)
-
-
-def _packs(tiny_models: bool) -> list[Path]:
-    if not tiny_models:
-        return []
-    from invokeai_py_client.server.tiny_models import tiny_flux_pack
-
-    return [tiny_flux_pack()]
 
 
 def _install_tiny(version: str, url: str) -> list[str]:

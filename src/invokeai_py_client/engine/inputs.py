@@ -34,8 +34,8 @@ from invokeai_py_client.ivk_fields.pending import find_pending
 from invokeai_py_client.schema.template import UNSET, FieldType, InputTemplate, NodeTemplate
 
 _TAKEN = frozenset(
-    {"auto_board", "background", "manifest", "mode", "only_one", "prepend", "preview", "progress", "queue_id"}
-    | {"repeat", "runs", "timeout", "validate", "values"}
+    {"auto_board", "background", "manifest", "mode", "only_one", "pool", "prepend", "preview", "progress"}
+    | {"queue_id", "repeat", "runs", "timeout", "validate", "values"}
 )
 """Names of arguments of a handle's methods. Inputs with these names cannot be passed as keywords."""
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.server.installer import install as install
     from invokeai_py_client.server.installer import installed as installed
     from invokeai_py_client.server.local import LocalServer as LocalServer
+    from invokeai_py_client.server.local_servers import LocalServers as LocalServers
+    from invokeai_py_client.server.memory import ServerMemory as ServerMemory
     from invokeai_py_client.server.python import find_python as find_python
     from invokeai_py_client.server.state import Running as Running
     from invokeai_py_client.server.tiny_models import TinyModel as TinyModel
@@ -33,6 +35,8 @@ _HOME = {
     "install": "installer",
     "installed": "installer",
     "LocalServer": "local",
+    "LocalServers": "local_servers",
+    "ServerMemory": "memory",
     "find_python": "python",
     "Running": "state",
     "TinyModel": "tiny_models",

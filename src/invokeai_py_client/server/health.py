@@ -7,6 +7,7 @@ import json
 import socket
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from typing import Any
 
 
@@ -55,9 +56,16 @@ def answers(url: str, *, timeout: float = 5.0) -> str | None:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """Return a port that is not in use."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1, host)[0]
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Return different ports that are not in use."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((host, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def is_taken(port: int, host: str = "127.0.0.1") -> bool:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from invokeai_py_client.server import state
 from invokeai_py_client.server.health import answers, free_port, is_taken
 from invokeai_py_client.server.installer import Installation, install
 from invokeai_py_client.server.log_signs import cleanup_failure
+from invokeai_py_client.server.memory import ServerMemory, memory_of
 from invokeai_py_client.server.paths import default_root, inside_folder
 from invokeai_py_client.server.processes import end_group, identity, spawn, tail
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
@@ -49,6 +51,7 @@ class LocalServer:
         port: Port to listen on. Defaults to a free port.
         host: Address to listen on. Defaults to 127.0.0.1.
         config: InvokeAI settings. They override ``invokeai.yaml``.
+        environ: Environment variables of the server, in addition to those of this process.
         node_packs: Folders with custom nodes to copy into the root before the start.
         temporary: Whether to use a new root and delete it at the end. Defaults to False.
         detached: Whether to keep running when this process ends. Defaults to False.
@@ -63,6 +66,7 @@ class LocalServer:
         port: int | None = None,
         host: str = "127.0.0.1",
         config: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
         node_packs: Iterable[str | os.PathLike[str]] = (),
         temporary: bool = False,
         detached: bool = False,
@@ -76,6 +80,7 @@ class LocalServer:
         self._asked_port = port
         self._host = host
         self._config = dict(config or {})
+        self._environ = dict(environ or {})
         self._node_packs = [user_path(pack) for pack in node_packs]
         self._temporary = temporary
         self._detached = detached
@@ -163,22 +168,29 @@ class LocalServer:
         """
         return install(self.version, say=self._say)
 
-    def start(self, timeout: float = 120.0) -> Self:
+    def memory(self) -> ServerMemory:
+        """Return the memory that the server and its child processes use now."""
+        return memory_of(self.pid)
+
+    def start(self, timeout: float = 120.0, *, canceled: threading.Event | None = None) -> Self:
         """Start the server and return when it responds. Installs it first if necessary.
 
         Args:
             timeout: Seconds to wait for a response, not including the installation. Defaults to 120.
+            canceled: An event that another thread sets to end the start. Defaults to none.
 
         Raises:
-            StartError: The port is in use, another server runs on the root, or the server exited or did not respond
-                in time. The error contains the end of the log.
+            StartError: The port is in use, another server runs on the root, the server exited or did not respond
+                in time, or the start was canceled. The error contains the end of the log.
         """
         if self.is_running:
             return self
-        if self._child is not None and self._child.stdin is not None:
-            self._child.stdin.close()  # the pipe to a server that exited by itself
+        if self._child is not None:  # a server that exited by itself
+            if self._child.stdin is not None:
+                self._child.stdin.close()
+            self._child.wait()  # until its last thread has ended, the port is in use
         try:
-            self._start(self.install(), timeout)
+            self._start(self.install(), timeout, canceled or threading.Event())
         except BaseException as error:
             self.stop(grace=0)
             if isinstance(error, OSError):
@@ -186,7 +198,7 @@ class LocalServer:
             raise
         return self
 
-    def _start(self, installation: Installation, timeout: float) -> None:
+    def _start(self, installation: Installation, timeout: float, canceled: threading.Event) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         with locked(self.root / ".ivk-start.lock"):
             other = state.at_root(self.root)
@@ -205,7 +217,7 @@ class LocalServer:
             for left in reversed(range(_STARTS)):
                 child = self._spawn(installation, port, ready)
                 try:
-                    self._await_response(child, port, ready, timeout)
+                    self._await_response(child, port, ready, timeout, canceled)
                     break
                 except StartError as error:
                     reason = cleanup_failure(self.log_path)
@@ -239,6 +251,7 @@ class LocalServer:
         if self.log_path.exists():
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
         environ = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_SERVERS}
+        environ |= self._environ
         self._say(f"Starting InvokeAI {self.version} on {self.root}.")
         child = spawn(
             [installation.python, "-u", inside_folder(), "serve", json.dumps(order)],
@@ -261,7 +274,14 @@ class LocalServer:
         state.remember(self._running)
         return child
 
-    def _await_response(self, child: subprocess.Popen[bytes], port: int, ready: Path, timeout: float) -> None:
+    def _await_response(
+        self,
+        child: subprocess.Popen[bytes],
+        port: int,
+        ready: Path,
+        timeout: float,
+        canceled: threading.Event,
+    ) -> None:
         deadline = time.monotonic() + timeout
         while not ready.exists():  # the server's process writes this file once it listens
             code = child.poll()
@@ -277,7 +297,8 @@ class LocalServer:
                     f"InvokeAI {self.version} did not respond within {timeout:g} s. {self._log_hint()}",
                     tail(self.log_path),
                 )
-            time.sleep(0.05)
+            if canceled.wait(0.05):
+                raise StartError(f"The start of InvokeAI {self.version} on {self.root} was canceled.")
         found = answers(self.url, timeout=30)
         if found is None:
             raise StartError(

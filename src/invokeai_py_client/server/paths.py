@@ -36,12 +36,25 @@ def default_root(version: str) -> Path:
     Raises:
         UsageError: The user has no home directory.
     """
+    return _data_base() / "roots" / version
+
+
+def default_pool_root(name: str = "local") -> Path:
+    """Return the default folder with the roots of the servers of a local pool.
+
+    Raises:
+        UsageError: The user has no home directory.
+    """
+    return _data_base() / "pools" / name
+
+
+def _data_base() -> Path:
     folder = data_folder()
     if folder is None:
         raise UsageError(
             "Cannot find the server's root folder: there is no home directory. Choose a folder with --root or root=."
         )
-    return folder / "roots" / version
+    return folder
 
 
 def running_folder() -> Path | None:

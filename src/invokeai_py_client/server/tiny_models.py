@@ -8,22 +8,24 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.parse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from invokeai_py_client._atomic import write_draft
 from invokeai_py_client._lock import locked
 from invokeai_py_client._paths import absolute_path
 from invokeai_py_client._records import has_kinds, read_record
 from invokeai_py_client.errors import InstallError
-from invokeai_py_client.server.health import request
 from invokeai_py_client.server.installer import Installation
+from invokeai_py_client.server.model_files import install_in_place, list_models, wait_for_installs
 from invokeai_py_client.server.paths import cache_base, inside_folder
 
 MANIFEST = "tiny-models.json"
+# InvokeAI's default "auto" slices attention on a CPU, which is many times slower.
+TINY_SETTINGS: Mapping[str, Any] = {"attention_type": "torch-sdp"}
+"""The settings of a server for the tiny models."""
 _KEYS = ("name", "file", "base", "type")
 
 
@@ -179,20 +181,12 @@ def install_tiny_models(url: str, models: TinyModels | Path, *, timeout: float =
     found = _read(models) if isinstance(models, Path) else models
     if found is None:
         raise InstallError(f"No tiny models in {models}.")
-    api = f"{url.rstrip('/')}/api/v2/models"
-    present = {record["name"] for record in _models(api)}
-    jobs: dict[int, TinyModel] = {}
-    for model in found.models:
-        if model.name in present:
-            continue
-        # With inplace=false the server would move the files into its root.
-        query = urllib.parse.urlencode({"source": str(model.path), "inplace": "true"})
-        status, job = request("POST", f"{api}/install?{query}", {})
-        if status not in (200, 201):
-            raise InstallError(f"The server rejected the tiny model {model.name}: {status} {job}")
-        jobs[job["id"]] = model
-    _wait(api, jobs, timeout)
-    kinds = {record["name"]: (record["base"], record["type"]) for record in _models(api)}
+    url = url.rstrip("/")
+    present = {record["name"] for record in list_models(url)}
+    missing = [model for model in found.models if model.name not in present]
+    jobs = {install_in_place(url, model.name, model.path): model.name for model in missing}
+    wait_for_installs(url, jobs, timeout)
+    kinds = {record["name"]: (record["base"], record["type"]) for record in list_models(url)}
     for model in found.models:
         if kinds.get(model.name) != (model.base, model.type):
             raise InstallError(
@@ -200,25 +194,3 @@ def install_tiny_models(url: str, models: TinyModels | Path, *, timeout: float =
                 f"expected {(model.base, model.type)}."
             )
     return found.names
-
-
-def _models(api: str) -> list[dict[str, Any]]:
-    status, data = request("GET", f"{api}/")
-    if status != 200 or not isinstance(data, dict):
-        raise InstallError(f"Cannot list the server's models: status {status}")
-    return cast("list[dict[str, Any]]", data["models"])
-
-
-def _wait(api: str, jobs: dict[int, TinyModel], timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    for number, model in jobs.items():
-        while True:
-            status, job = request("GET", f"{api}/install/{number}")
-            if status != 200 or job["status"] in ("error", "cancelled"):
-                reason = job["error_reason"] if status == 200 else status
-                raise InstallError(f"Cannot install the tiny model {model.name}: {reason}")
-            if job["status"] == "completed":
-                break
-            if time.monotonic() > deadline:
-                raise InstallError(f"The tiny model {model.name} was not installed within {timeout:g} s.")
-            time.sleep(0.05)
