@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from on_server import picture
+from pool_servers import two_servers
 
-__all__ = ["picture"]
+__all__ = ["picture", "two_servers"]

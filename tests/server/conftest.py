@@ -18,6 +18,7 @@ from on_server import (
     save,
     uploaded,
 )
+from pool_servers import two_servers
 
 from invokeai_py_client import InvokeAIClient
 
@@ -33,6 +34,7 @@ __all__ = [
     "nothing_left",
     "picture",
     "save",
+    "two_servers",
     "uploaded",
     "users",
 ]

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from invokeai_py_client._aio import cancel_and_wait
 from invokeai_py_client.administration.server import AsyncServerRepository
 from invokeai_py_client.dnn_model.repository import AsyncDnnModelRepository
 from invokeai_py_client.errors import APIRequestError, InvokeAIClientError, ServerTooOldError
@@ -59,7 +58,7 @@ class Description(TypedDict):
 
 @dataclass(slots=True)
 class Look:
-    """What a server is doing for the pool.
+    """A run that is running on a server for the pool.
 
     Attributes:
         batch_id: The batch of the run.
@@ -183,7 +182,7 @@ class Agent:
             sent: Called when the server has accepted the runs.
         """
         batch_id = order["batch_id"]
-        doing = asyncio.create_task(self._run(order, sent))
+        doing: asyncio.Task[Any] = asyncio.create_task(self._run(order, sent))
         watching = asyncio.create_task(until_lost(self._connection, others=order["others"]))
         try:
             await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,7 +192,11 @@ class Agent:
             work = self._work.get(batch_id)
             return outcome if work is None else await self._outcome(work, outcome)
         finally:
-            await cancel_and_wait([doing, watching])
+            watching.cancel()
+            if not doing.done():
+                # Its cleanup may send requests, for which a hung server takes long.
+                doing.cancel()
+                self._connection.background(doing)
             self._work.pop(batch_id, None)
 
     async def stop(self, batch_id: str) -> Outcome:

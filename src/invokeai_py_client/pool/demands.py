@@ -1,4 +1,4 @@
-"""What the requests of a sweep need, and which servers have it."""
+"""The models and node types that the requests of a sweep need, and the servers that have them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Demands:
-    """What the requests of a sweep need of a server.
+    """The needs of the requests of a sweep, and the servers that meet them.
 
     Args:
         requests: The requests.

@@ -11,7 +11,7 @@ from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
 from invokeai_py_client.pool.placement import Placement
 from invokeai_py_client.pool.results import Results
-from invokeai_py_client.pool.roster import EXCLUDED, Member, Roster
+from invokeai_py_client.pool.roster import Member, Roster
 from invokeai_py_client.run.batch_ids import new_batch_id
 
 
@@ -273,7 +273,7 @@ class Dispatcher:
 
     def is_excluded(self, server: str) -> bool:
         """Return whether a server gets only what no other one can do, because its runs went well elsewhere."""
-        return self._roster.member(server).tier == EXCLUDED
+        return self._roster.is_excluded(self._roster.member(server))
 
     def at(self, server: str) -> list[Chunk]:
         """Return the chunks that are at work at a server, the oldest first."""

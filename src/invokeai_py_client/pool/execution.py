@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
-from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.pool.arrivals import Arrivals
+from invokeai_py_client.pool.carrier import Carrier
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo
 from invokeai_py_client.pool.dispatch import Dispatcher
 from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.fit import affinity_of
-from invokeai_py_client.pool.order import Outcome, make_order, not_done
 from invokeai_py_client.pool.servers import Listener, PoolServer, ServerState
-from invokeai_py_client.sweep.manifest import now, packed
 from invokeai_py_client.transport import timing
 
 if TYPE_CHECKING:
@@ -70,7 +68,6 @@ class PoolExecution(Listener):
         self._runs = runs
         self._demands = demands
         self._inputs = inputs
-        self._folder = folder
         self._view = view
         self._longest_outage = longest_outage
         self._dispatcher = Dispatcher(
@@ -78,13 +75,20 @@ class PoolExecution(Listener):
             seconds=seconds,
         )
         self._arrivals = Arrivals(runs, inputs, folder)
-        self._recorded: set[str] = set()
-        self._failing: set[str] = set()
-        self._at_work: dict[str, Chunk] = {}
+        self._carrier = Carrier(
+            engine,
+            servers,
+            runs,
+            dispatcher=self._dispatcher,
+            arrivals=self._arrivals,
+            demands=demands,
+            inputs=inputs,
+            folder=folder,
+            deliver=self._deliver,
+        )
         self._work: set[asyncio.Task[None]] = set()
         self._driver: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
-        self._canceled = False
         self._stranded: float | None = None
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
@@ -110,7 +114,7 @@ class PoolExecution(Listener):
         chunks: list[Chunk] = []
         for sending in kept.batches:
             assert sending.server is not None
-            self._recorded.add(sending.batch_id)
+            self._carrier.recorded.add(sending.batch_id)
             if any(starts[sending.request] + row in self._runs.open for row in sending.rows):
                 chunks.append(
                     Chunk(sending.batch_id, sending.server, sending.request, tuple(sending.rows), again=True)
@@ -144,12 +148,12 @@ class PoolExecution(Listener):
 
     async def cancel(self) -> None:
         """Cancel the runs that have not ended, on all servers, and stop sending the others."""
-        self._canceled = True
+        self._carrier.canceled = True
         self._arrivals.drop(self._dispatcher.cancel())
         for server in self._servers.all:
             batch_ids = [chunk.batch_id for chunk in self._dispatcher.at(server.name)]
             if batch_ids:
-                self._spawn(self._withdraw(server.name, batch_ids))
+                self._spawn(self._carrier.withdraw(server.name, batch_ids))
         self._wake.set()
         if self._work:
             await asyncio.wait(set(self._work), timeout=_CANCEL)
@@ -157,7 +161,7 @@ class PoolExecution(Listener):
 
     async def retry(self, indexes: set[int]) -> None:
         """Run some runs that have ended again."""
-        self._canceled = False
+        self._carrier.canceled = False
         self._runs.reopen(indexes)
         self._dispatcher.add(indexes)
         self._wake.set()
@@ -166,11 +170,6 @@ class PoolExecution(Listener):
     def index_of(self, run: AsyncRun) -> int | None:
         """Return the index of a run, or None if it is unknown."""
         return self._arrivals.index_of(run)
-
-    def number_of(self, batch_id: str, place: int) -> int | None:
-        """Return the index of the run at a place of a batch, or None if it has come back."""
-        chunk = self._at_work.get(batch_id)
-        return None if chunk is None else self._runs.requests[chunk.request].first + chunk.rows[place]
 
     def current(self) -> list[str]:
         """Return a line for each server that is at work."""
@@ -196,7 +195,7 @@ class PoolExecution(Listener):
         """Order chunks until all runs have ended."""
         self._servers.unlisten(self)
         self._servers.listen(self)
-        self._view.watch(self)
+        self._view.watch(self._carrier)
         for server in self._servers.all:
             if server.is_present:
                 self._spawn(self._admit(server))
@@ -207,8 +206,8 @@ class PoolExecution(Listener):
                 moment = time.monotonic()
                 self._wake.clear()
                 for chunk in self._dispatcher.orders(moment):
-                    self._write_sending(chunk)
-                    self._spawn(self._carry(chunk))
+                    self._carrier.record(chunk)
+                    self._spawn(self._carrier.carry(chunk))
                 self._deliver()
                 self._check_stranded(moment)
                 await self._rest(moment)
@@ -232,7 +231,7 @@ class PoolExecution(Listener):
     def _let_go(self) -> None:
         """Leave the chunks where they are, after an error or because the pool is closed. send() orders them again."""
         self._servers.unlisten(self)
-        self._at_work.clear()
+        self._carrier.let_go()
         for task in self._work:
             task.cancel()
         for server in self._servers.all:
@@ -295,123 +294,16 @@ class PoolExecution(Listener):
                 return
             self._dispatcher.withdrawn(server.name, disowned)
         if server.is_present:
-            self._join(server)
+            self._carrier.join(server)
         if self._driver is None or self._driver.done():
             self._part()
         self._wake.set()
-
-    def _join(self, server: PoolServer) -> None:
-        fits = self._demands.met_by(server)
-        self._dispatcher.join(server.name, time.monotonic(), devices=server.devices, fits=fits)
-
-    async def _withdraw(self, server: str, batch_ids: list[str]) -> None:
-        """Cancel batches on a server. If it does not respond, ask again while it has them."""
-        while any(batch_id in self._at_work for batch_id in batch_ids):
-            try:
-                await self._engine.ask(server, "withdraw", batch_ids, self._runs.queue_id)
-            except AgentLost:
-                return
-            except InvokeAIClientError as error:
-                logger.warning("the runs on %s could not be canceled yet: %s", server, error)
-            else:
-                return
-            await asyncio.sleep(timing.POLL)
-
-    # ------------------------------------------------------------------ a chunk
-
-    async def _carry(self, chunk: Chunk) -> None:
-        """Order a chunk at its server, and take the outcome."""
-        server = self._servers[chunk.server]
-        visit = server.visit
-        self._at_work[chunk.batch_id] = chunk
-        server.busy += len(chunk.rows)
-        try:
-            outcome = await self._order(chunk)
-        except AgentLost as error:
-            if server.visit == visit:  # otherwise it has come back since
-                self._servers.lost(server.name, error)
-            return
-        finally:
-            server.busy -= len(chunk.rows)
-            current = self._at_work.get(chunk.batch_id) is chunk
-            if current:
-                del self._at_work[chunk.batch_id]
-        if current:  # otherwise it was ordered again since
-            self._take(chunk, outcome)
-
-    async def _order(self, chunk: Chunk) -> Outcome:
-        request = self._runs.requests[chunk.request]
-        order = make_order(
-            chunk,
-            request,
-            queue_id=self._runs.queue_id,
-            labels=self._runs.labels,
-            boards=self._inputs.boards,
-            files=self._folder is not None,
-            others=self._dispatcher.has_others(chunk.server, chunk.request),
-        )
-
-        def sent(items: Mapping[int, int]) -> None:
-            for place, item_id in items.items():
-                self._arrivals.accepted(
-                    request.first + chunk.rows[place], chunk.server, item_id, chunk.batch_id
-                )
-
-        try:
-            await self._inputs.give(chunk.server, order["inputs"])
-            if self._canceled and not chunk.again:
-                return {}
-            outcome = await self._inputs.run(chunk.server, order, sent)
-        except AgentLost:
-            raise
-        except InvokeAIClientError as error:
-            return not_done(error, begun=chunk.again)
-        if self._folder is not None:
-            await self._folder.write(outcome.get("files", {}))
-        return outcome
-
-    def _take(self, chunk: Chunk, outcome: Outcome) -> None:
-        request, server = self._runs.requests[chunk.request], self._servers[chunk.server]
-        states: dict[int, JobStatus] = {}
-        for place, (item_id, status, end) in outcome.get("runs", {}).items():
-            row = chunk.rows[place]
-            states[row] = status.state
-            self._arrivals.keep(request.first + row, chunk.batch_id, (chunk.server, item_id, status, end))
-        why = outcome.get("why", "")
-        if outcome.get("refused"):
-            self._demands.refuse(server, chunk.request, why)
-            if server.is_present:
-                self._join(server)
-        asked = outcome.get("asked", True)
-        self._dispatcher.ended(chunk.batch_id, states, time.monotonic(), asked=asked)
-        if not asked:
-            self._servers.silent(server.name, why)
-        if JobStatus.FAILED in states.values():
-            self._failing.add(server.name)
-        for name in self._failing:
-            if self._dispatcher.is_excluded(name):
-                self._servers.exclude(name)
-        server.done += len(states)
-        server.rate = self._dispatcher.rate(server.name)
-        self._deliver()
 
     def _deliver(self) -> None:
         """Deliver the runs whose results are decided."""
         self._arrivals.drop(self._dispatcher.dropped())
         self._arrivals.deliver(self._dispatcher.released())
         self._tell()
-
-    def _write_sending(self, chunk: Chunk) -> None:
-        if self._runs.manifest is not None and chunk.batch_id not in self._recorded:
-            self._runs.manifest.write(
-                "sending",
-                batch=chunk.batch_id,
-                request=chunk.request,
-                rows=packed(chunk.rows),
-                server=chunk.server,
-                time=now(),
-            )
-            self._recorded.add(chunk.batch_id)
 
     def _note_trouble(self, server: PoolServer, error: InvokeAIClientError) -> None:
         if isinstance(error, AgentLost):

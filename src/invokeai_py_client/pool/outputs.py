@@ -49,5 +49,6 @@ class KeptFolder:
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
-            if Path(name).name == name:  # the name comes from a server, so it must not lead elsewhere
+            # The name comes from a server, so it must not lead elsewhere.
+            if Path(name).name == name and name != "..":
                 write_atomically(self._path / name, data)

@@ -1,0 +1,137 @@
+"""A pool of two real servers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import workflows
+from pool_servers import TwoServers, batches, waiting
+
+from invokeai_py_client import AsyncInvokeAIPool, InvokeAIClient, InvokeAIPool, Sweep
+from invokeai_py_client.errors import (
+    NotReadyError,
+    RunCanceledError,
+    UnknownNameError,
+)
+from invokeai_py_client.models import JobStatus
+from invokeai_py_client.sweep.manifest import read_manifest
+
+
+@pytest.fixture
+def pool(two_servers: TwoServers) -> Any:
+    with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
+        yield pool
+
+
+def test_two_servers_share_forty_runs(pool: InvokeAIPool, two_servers: TwoServers, tmp_path: Path) -> None:
+    wf = pool.create_workflow(waiting(0.1))
+    path = tmp_path / "sweep.jsonl"
+    sweep = wf.sweep(number=range(40), manifest=path)
+    delivered = [(sweep.index(run), run.outputs.values("wait")) for run in sweep]
+    assert sorted(delivered) == [(number, [number]) for number in range(40)]
+    shares = Counter(run.server for run in sweep.runs)
+    assert {*shares} == {*two_servers.urls}
+    assert {server.name: server.done for server in pool.servers} == shares
+    assert two_servers.counts(batches(path)) == {"completed": 40}
+    assert Counter(record["server"] for record in read_manifest(path).runs.values()) == shares
+    assert len(Sweep.resume(path, pool).wait()) == 40
+    assert two_servers.counts(batches(path)) == {"completed": 40}
+
+
+async def test_an_asynchronous_pool(two_servers: TwoServers) -> None:
+    async with AsyncInvokeAIPool(two_servers.urls) as pool:
+        wf = await pool.create_workflow(workflows.add())
+        sweep = await wf.sweep(a=[1, 2, 3, 4], values={"b": 10})
+        found = {sweep.index(run): run.outputs.of("sum")[0].data["value"] async for run in sweep}
+        assert found == {0: 11, 1: 12, 2: 13, 3: 14}
+
+
+def test_no_server_that_can_do_the_sweep_is_an_error_with_each_reason(
+    two_servers: TwoServers, client: InvokeAIClient
+) -> None:
+    before = client.queue_repo.item_ids()
+    with InvokeAIPool([two_servers.second.url]) as pool:
+        wf = client.workflow_repo.create_workflow(workflows.sdxl())
+        with pytest.raises(NotReadyError) as raised:
+            wf.sweep(seed=[1, 2], values={"model": "tiny-sdxl"}, pool=pool)
+    assert f"{two_servers.second.url}: The model 'tiny-sdxl'" in str(raised.value)
+    assert client.queue_repo.item_ids() == before
+
+
+def test_a_local_image_is_brought_to_each_server_once(
+    pool: InvokeAIPool, two_servers: TwoServers, picture: bytes, tmp_path: Path, nothing_left: None
+) -> None:
+    file = tmp_path / "picture.png"
+    file.write_bytes(picture)
+    nodes = {"blur": ("img_blur", {"radius": 1.0})}
+    document = workflows.workflow("Blur", nodes, [], [("blur", "image"), ("blur", "radius")], final=["blur"])
+    with InvokeAIClient.from_url(two_servers.second.url) as second:
+        before = {image.name for image in second.image_repo.list_images(is_intermediate=None)}
+        sweep = pool.create_workflow(document).sweep(radius=range(1, 13), values={"image": file})
+        assert all(run.status.ok for run in sweep.wait())
+        after = {image.name for image in second.image_repo.list_images(is_intermediate=None)}
+    made = {image.name for run in sweep.runs if run.server == two_servers.second.url for image in run.images}
+    assert made
+    assert len(after - before - made) == 1
+
+
+def test_a_server_on_which_all_runs_fail_costs_no_run(
+    pool: InvokeAIPool, two_servers: TwoServers, tmp_path: Path
+) -> None:
+    path = tmp_path / "sweep.jsonl"
+    with two_servers.pace(fails=True):
+        sweep = pool.create_workflow(waiting(0.05)).sweep(number=range(30), manifest=path)
+        assert all(run.status.ok for run in sweep.wait())
+    assert {run.server for run in sweep.runs} == {two_servers.first}
+    counts = two_servers.counts(batches(path))
+    assert counts["completed"] == 30
+    assert counts["failed"] <= 9  # 30 % of 30
+
+
+def test_failed_runs_are_run_again(two_servers: TwoServers) -> None:
+    with InvokeAIPool([two_servers.second]) as pool:
+        with two_servers.pace(fails=True):
+            sweep = pool.create_workflow(waiting(0.05)).sweep(number=range(4))
+            assert {run.status.state for run in sweep.wait()} == {JobStatus.FAILED}
+        assert "told to fail" in str(sweep[0].status.error_message)
+        assert sweep.retry_failed() == 4
+        assert [run.outputs.values("wait") for run in sweep.wait()] == [[0], [1], [2], [3]]
+
+
+def test_cancel_leaves_nothing_on_the_servers(
+    pool: InvokeAIPool, two_servers: TwoServers, tmp_path: Path
+) -> None:
+    path = tmp_path / "sweep.jsonl"
+    sweep = pool.create_workflow(waiting(0.2)).sweep(number=range(60), manifest=path)
+    for run in sweep:
+        assert run.status.ok
+        break
+    sweep.cancel()
+    counts = two_servers.counts(batches(path))
+    assert not {*counts} - {"completed", "canceled"}
+    ended = sweep.wait()
+    assert len(ended) < 60
+    assert {run.status.state for run in ended} <= {JobStatus.COMPLETED, JobStatus.CANCELLED}
+
+
+def test_a_run_is_canceled_on_its_server(pool: InvokeAIPool) -> None:
+    sweep = pool.create_workflow(waiting(60.0)).sweep(number=range(2))
+    runs: list[Any] = []
+    while len(runs) < 2:  # sent in the background
+        runs = sweep.runs
+    for run in runs:
+        run.cancel()
+    assert {run.status.state for run in sweep.wait()} == {JobStatus.CANCELLED}
+    with pytest.raises(RunCanceledError):
+        sweep[0].result()
+
+
+def test_clients_of_single_servers(pool: InvokeAIPool, two_servers: TwoServers) -> None:
+    for url in two_servers.urls:
+        assert pool.client(url).url == url
+    assert pool.client().url in two_servers.urls
+    with pytest.raises(UnknownNameError, match="No server named 'gpu7' in this pool"):
+        pool.client("gpu7")
