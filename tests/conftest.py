@@ -44,6 +44,7 @@ class RealServer:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "since(version): the oldest InvokeAI version that supports this")
+    config.addinivalue_line("markers", "cluster: needs the package distributed, and starts a Dask cluster")
     for name in tuple(os.environ):  # Tests must never reach the developer's own server.
         if name.startswith("INVOKEAI_") and name not in _OURS:
             del os.environ[name]

@@ -148,7 +148,7 @@ def keep_pool(pool: PoolSettings, *, replace: bool = False) -> Path:
         UsageError: The name is not valid or in use, or the file cannot be read or written.
     """
     check_pool_name(pool.name)
-    _checked(pool, f"pool {pool.name}")
+    check_pool(pool)
 
     def change(data: dict[str, Any]) -> dict[str, dict[str, str | Sequence[str] | None]]:
         if pool.name in _tables(data) and not replace:
@@ -301,6 +301,15 @@ def _path(text: str) -> Path:
     """Return a path in the file. Relative paths start at the folder of the file."""
     file, path = config_path(), user_path(text)
     return path if file is None else file.absolute().parent / path
+
+
+def check_pool(pool: PoolSettings) -> PoolSettings:
+    """Return a pool after checking it.
+
+    Raises:
+        UsageError: The pool is not valid.
+    """
+    return _checked(pool, f"pool {pool.name}")
 
 
 def _checked(pool: PoolSettings, where: str) -> PoolSettings:

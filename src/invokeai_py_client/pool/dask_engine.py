@@ -15,7 +15,7 @@ from invokeai_py_client.errors import InvokeAIClientError, PoolError, UsageError
 from invokeai_py_client.pool import dask_worker
 from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.relay import RelayedConnection
-from invokeai_py_client.pool_settings import PoolSettings
+from invokeai_py_client.pool_settings import PoolSettings, check_pool
 from invokeai_py_client.transport.settings import ServerAddress
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("invokeai_py_client.pool")
 
-EXTRA = "A pool on Dask needs an additional package: pip install 'invokeai-py-client[cluster]'"
 
 # After how many seconds without a result an agent is checked, and how long it has to respond.
 _SILENCE = 15.0
@@ -65,12 +64,11 @@ class DaskEngine:
             client.
 
     Raises:
-        UsageError: The package ``distributed`` is not installed, or the cluster is none of these.
+        UsageError: The package ``distributed`` is not installed, or the cluster has another type.
     """
 
     def __init__(self, cluster: Any, *, home: Connection, security: PoolSettings | Any = None) -> None:
-        if find_spec("distributed") is None:
-            raise UsageError(EXTRA)
+        check_installed()
         self._address = _address_of(cluster)
         self._security = _security_of(getattr(cluster, "security", None) if security is None else security)
         self._home = home
@@ -122,9 +120,9 @@ class DaskEngine:
         for connection in self._connections.values():
             await connection.close()
         link = self._link.here
-        self._link.clear()
         if link is not None:
             await link.close()
+        self._link.clear()  # tasks that wait for changes must not connect again meanwhile
 
     async def _linked(self) -> _Link:
         link = self._link.get(lambda: _Link(self._address, self._security))
@@ -142,6 +140,7 @@ class _Link:
     def __init__(self, address: str, security: Any) -> None:
         self._address, self._security = address, security
         self._client: Any = None
+        self._stream: Any = None
         self._members: dict[str, _Member] = {}
         self._sent: dict[str, Sent] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -209,7 +208,8 @@ class _Link:
     async def close(self) -> None:
         """Close the connection."""
         await cancel_and_wait([self._watch, self.opened, *self._tasks])
-        await self._disconnect()
+        if self._client is not None:
+            await self._client.close(timeout=0)
 
     # ------------------------------------------------------------------ inside
 
@@ -235,6 +235,8 @@ class _Link:
             raise
         except (OSError, Withdrawn) as error:
             logger.info("%s: %s", member.info["name"], error)
+            if self._is_lost:
+                self._forget()
             raise self._lost(member) from None
         finally:
             await cancel_and_wait([task])
@@ -308,9 +310,7 @@ class _Link:
         )
         try:
             self._client = await client
-            client.subscribe_topic("all", self._on_change)
-            client.subscribe_topic(dask_worker.KEY, self._on_agent)
-            await self._read()
+            await self._subscribe()
         except (OSError, ValueError, TypeError) as error:
             await client.close(timeout=0)
             raise PoolError(
@@ -318,26 +318,37 @@ class _Link:
                 "Check its address, and for tls:// the certificates."
             ) from None
 
+    async def _subscribe(self) -> None:
+        self._stream = self._client.scheduler_comm
+        self._client.subscribe_topic("all", self._on_change)
+        self._client.subscribe_topic(dask_worker.KEY, self._on_agent)
+        await self._read()
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the connection to the scheduler was lost, perhaps for a moment. Its tasks are lost with it."""
+        return self._client.status != "running" or self._client.scheduler_comm is not self._stream
+
     async def _stay_connected(self) -> None:
-        """Connect again when the connection is lost. All workers are lost with it, because so are their tasks."""
+        """Use the connection again when it is back. The client itself connects again for a while."""
         await asyncio.wait([self.opened])
         while not self.opened.cancelled() and self.opened.exception() is None:
             await asyncio.sleep(_POLL)
-            if self._client is not None and self._client.status == "running":
+            if not self._is_lost:
                 continue
-            await self._disconnect()
+            self._forget()
             try:
-                await self._connect()
-            except PoolError as error:
+                if self._client.status == "running":
+                    await self._subscribe()
+                elif self._client.status == "closed":
+                    await self._connect()
+            except (OSError, PoolError) as error:
                 logger.info("%s", error)
 
-    async def _disconnect(self) -> None:
-        client, self._client = self._client, None
+    def _forget(self) -> None:
         for address in list(self._members):
             self._remove(address, planned=False)
         self._renew()
-        if client is not None:
-            await client.close(timeout=0)
 
     def _remove(self, address: str, *, planned: bool) -> None:
         member = self._members.pop(address, None)
@@ -382,9 +393,23 @@ class _Link:
             sent(dict(message["items"]))
 
 
+def check_installed() -> None:
+    """Check that the package ``distributed`` is installed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if find_spec("distributed") is None:
+        raise UsageError(
+            "A pool on a Dask cluster needs the package distributed. Install it: "
+            "pip install 'invokeai-py-client[cluster]'"
+        )
+
+
 def _address_of(cluster: Any) -> str:
     """Return the address of the scheduler of a cluster or client."""
     if isinstance(cluster, str):
+        check_pool(PoolSettings(cluster, scheduler=cluster))
         return cluster
     scheduler = getattr(cluster, "scheduler", None)
     for address in (getattr(cluster, "scheduler_address", None), getattr(scheduler, "address", None)):

@@ -97,9 +97,12 @@ class Host:
         self._server_task = None if self._server is None else asyncio.create_task(self._serve(self._server))
         self._closing: asyncio.Task[str | None] | None = None
         if threading.current_thread() is threading.main_thread():
-            # A worker with a nanny does not handle the signal, and one without a nanny does not finish its tasks.
+            # A worker with a nanny does not handle the signal, and one without a nanny does not finish its tasks. The
+            # nanny gets the signal too, and then does not respond to the worker.
             with suppress(NotImplementedError):  # on Windows
-                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._end, "SIGTERM")
+                asyncio.get_running_loop().add_signal_handler(
+                    signal.SIGTERM, lambda: self._end("SIGTERM", nanny=False)
+                )
 
     async def run(self, order: Order) -> Outcome | None:
         """Run an order. If the worker closes, cancel its open runs, and keep its outcome for ``farewell()``.
@@ -120,10 +123,10 @@ class Host:
         except asyncio.CancelledError:
             stream: Any = self._worker.batched_stream
             if not stream.comm.closed():
-                # Without the scheduler, nobody can fetch the outcome. The runs continue on the server, and the next
+                # Without the scheduler, the outcome cannot be fetched. The runs continue on the server, and the next
                 # worker finds them there.
                 left.set_result(await self.agent.stop(batch_id))
-            await cancel_and_wait([work])
+            work.cancel()
             return None
         except BaseException:
             del self._left[batch_id]
@@ -173,8 +176,8 @@ class Host:
             logger.error("%s", error)
             self._end("its server does not start")
 
-    def _end(self, reason: str) -> None:
-        self._closing = asyncio.ensure_future(self._worker.close(reason=reason))
+    def _end(self, reason: str, *, nanny: bool = True) -> None:
+        self._closing = asyncio.ensure_future(self._worker.close(reason=reason, nanny=nanny))
 
 
 @click.command()

@@ -1,0 +1,291 @@
+"""Pools on a Dask cluster: a scheduler and workers with agents, as processes on this machine, with certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import workflows
+from dask_cluster import DaskCluster, Process, wait_until
+from multi_user import ANN, Users
+from tests.conftest import RealServer
+
+from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
+from invokeai_py_client.errors import PoolError, UsageError
+from invokeai_py_client.pool import dask_engine
+from invokeai_py_client.pool.chunk import Chunk
+from invokeai_py_client.pool.engine import AgentLost, Engine
+from invokeai_py_client.pool.order import Order, make_order
+from invokeai_py_client.pool.pool import AsyncInvokeAIPool
+from invokeai_py_client.run.batch_ids import new_batch_id
+from invokeai_py_client.server import LocalServer
+
+pytestmark = pytest.mark.cluster
+
+HOLD = {"hold": ("hold", {"seconds": 0.0})}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="module")
+def token(users: Users) -> str:
+    return users.token(ANN, 3600.0)
+
+
+@pytest.fixture
+def plain(cluster: DaskCluster, server: RealServer) -> Process:
+    """A worker with the server of the session."""
+    return cluster.worker("plain", "--url", server.url)
+
+
+@pytest.fixture
+def signed_in(cluster: DaskCluster, users: Users, token: str) -> Process:
+    """A worker with the multi-user server, and the token of a user."""
+    return cluster.worker("signed-in", "--url", users.url, env={"INVOKEAI_TOKEN": token})
+
+
+@pytest_asyncio.fixture
+async def pool(cluster: DaskCluster) -> AsyncIterator[AsyncInvokeAIPool]:
+    async with AsyncInvokeAIPool.from_dask(cluster.address, security=cluster.security) as pool:
+        yield pool
+
+
+async def joined(engine: Engine, *names: str) -> None:
+    """Wait until agents have joined."""
+    async with asyncio.timeout(120):
+        while not await engine.agents() >= set(names):
+            await engine.change()
+
+
+async def order_of(pool: AsyncInvokeAIPool, server: str, seconds: list[float]) -> Order:
+    """Return an order for runs that take some seconds each, or until they are canceled."""
+    await joined(pool._engine, server)
+    client = AsyncInvokeAIClient.from_connection(pool._engine.connection(server))
+    document = workflows.workflow("Hold", HOLD, [], [("hold", "seconds")], versions={"hold": "1.0.0"})
+    wf = await client.workflow_repo.create_workflow(document)
+    [request] = await wf.sweep_requests(await wf.sweep_plan(seconds=seconds))
+    chunk = Chunk(new_batch_id(), server, 0, tuple(range(len(seconds))))
+    return make_order(chunk, request, queue_id="default", labels={}, boards={}, files=True)
+
+
+def states(client: InvokeAIClient, *orders: Order) -> dict[str, int]:
+    """Return how many runs of some orders are in each state in the server's queue."""
+    found: dict[str, int] = {}
+    for order in orders:
+        status = client.queue_repo.batch_status(order["batch_id"])
+        for state in ("pending", "in_progress", "completed", "canceled"):
+            found[state] = found.get(state, 0) + getattr(status, state)
+    return found
+
+
+async def test_a_sweep_uses_servers_that_only_its_workers_reach(
+    pool: AsyncInvokeAIPool,
+    cluster: DaskCluster,
+    users: Users,
+    token: str,
+    plain: Process,
+    tmp_path: Path,
+    nothing_left: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Planning, checking, running, results: with requests from this process that raise. A worker joins meanwhile."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("this process sent a request")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", refuse)
+    monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", refuse)
+    await joined(pool._engine, "plain")
+    wf = await pool.create_workflow(workflows.blank())
+    client = await pool.client("plain")
+    assert {"tiny-sd1", "tiny-sdxl"} <= {model.name for model in await client.dnn_model_repo.list_models()}
+    assert await client.board_repo.list_boards() is not None
+    plan = await wf.sweep_plan(width=[8 * (index + 1) for index in range(24)])
+    assert await pool.check(wf, plan) == {"plain": []}
+    await client.queue_repo.pause()
+    sweep = await wf.start_sweep(plan, manifest=tmp_path / "sweep.jsonl")
+    cluster.worker("signed-in", "--url", users.url, env={"INVOKEAI_TOKEN": token})
+    await joined(pool._engine, "signed-in")
+    await client.queue_repo.resume()
+    runs = [run async for run in sweep]
+    assert sorted(run.inputs["width"] for run in runs) == [8 * (index + 1) for index in range(24)]
+    assert {run.server for run in runs} == {"plain", "signed-in"}
+    for run in runs:
+        [image] = run.images
+        assert (await image.pil()).size == (run.inputs["width"], 16)
+    own = next(run for run in runs if run.server == "plain")
+    assert await client.image_repo.download(own.images[0].name) == await own.images[0].bytes()
+
+
+async def test_a_killed_worker_finds_its_runs_again(
+    pool: AsyncInvokeAIPool, plain: Process, client: InvokeAIClient, tmp_path: Path
+) -> None:
+    """The server goes on, and the next worker of the nanny adopts what is there: nothing runs twice."""
+    await joined(pool._engine, "plain")
+    await pool.start()
+    wf = await (await pool.client("plain")).workflow_repo.create_workflow(workflows.add())
+    sweep = await wf.sweep(a=list(range(10)), pool=pool, manifest=tmp_path / "sweep.jsonl")
+    done = []
+    async for run in sweep:
+        done.append(run.inputs["a"])
+        if len(done) == 2:
+            [pid] = plain.workers
+            os.kill(pid, signal.SIGKILL)
+    assert sorted(done) == list(range(10))
+    batches = {run.batch_id for run in sweep.runs}
+    counts = [client.queue_repo.batch_status(batch_id) for batch_id in batches]
+    assert sum(one.completed for one in counts) == sum(one.total for one in counts) == 10
+
+
+async def test_a_terminated_worker_returns_what_is_done_and_leaves_nothing(
+    pool: AsyncInvokeAIPool, cluster: DaskCluster, signed_in: Process, users: Users, token: str
+) -> None:
+    order = await order_of(pool, "signed-in", [0.0, 60.0, 60.0, 60.0])
+    running = asyncio.create_task(pool._engine.run("signed-in", order, lambda _: None))
+
+    def at_work() -> bool:
+        found = states(users.admin, order)
+        return found["completed"] == 1 and found["in_progress"] > 0
+
+    await asyncio.to_thread(wait_until, at_work)
+    for pid in (*signed_in.workers, signed_in.pid):  # as SLURM ends a job
+        os.kill(pid, signal.SIGTERM)
+    outcome: Any = await running
+    assert list(outcome["runs"]) == [0] and outcome["asked"]
+    assert states(users.admin, order) == {"pending": 0, "in_progress": 0, "completed": 1, "canceled": 3}
+    assert "signed-in" not in await pool._engine.agents()
+    await asyncio.to_thread(signed_in.wait)
+    # The next worker does not report the canceled runs as ended, either.
+    cluster.worker("signed-in", "--url", users.url, env={"INVOKEAI_TOKEN": token})
+    await joined(pool._engine, "signed-in")
+    order["again"] = True
+    outcome = await pool._engine.run("signed-in", order, lambda _: None)
+    assert list(outcome["runs"]) == [0]
+
+
+async def test_a_worker_that_hangs_is_lost_until_it_responds(
+    pool: AsyncInvokeAIPool, signed_in: Process, users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default after 15 to 30 s, and here after 2 to 4 s."""
+    monkeypatch.setattr(dask_engine, "_SILENCE", 2.0)
+    order = await order_of(pool, "signed-in", [60.0])
+    sent: asyncio.Future[Mapping[int, int]] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(pool._engine.run("signed-in", order, sent.set_result))
+    assert list(await sent) == [0]
+    [pid] = signed_in.workers
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(AgentLost, match=r"The agent of signed-in does not respond\.") as lost:
+            await running
+        assert not lost.value.orderly
+        assert "signed-in" not in await pool._engine.agents()
+        with pytest.raises(AgentLost):
+            await pool._engine.ask("signed-in", "describe")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await joined(pool._engine, "signed-in")
+    await pool._engine.ask("signed-in", "withdraw", [order["batch_id"]], "default")
+    assert states(users.admin, order) == {"pending": 0, "in_progress": 0, "completed": 0, "canceled": 1}
+
+
+async def test_runs_survive_the_scheduler(
+    pool: AsyncInvokeAIPool, cluster: DaskCluster, signed_in: Process, users: Users, token: str
+) -> None:
+    """Its workers end with it. The servers continue, and the next workers find the runs there."""
+    order = await order_of(pool, "signed-in", [0.0, 1.0, 2.0])
+    sent: asyncio.Future[Mapping[int, int]] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(pool._engine.run("signed-in", order, sent.set_result))
+    items = await sent
+    cluster.scheduler.end(signal.SIGKILL)
+    with pytest.raises(AgentLost):
+        await running
+    assert await pool._engine.agents() == set()
+    for worker in cluster.workers.values():
+        worker.end()
+    cluster.start_scheduler()
+    cluster.worker("signed-in", "--url", users.url, env={"INVOKEAI_TOKEN": token})
+    await joined(pool._engine, "signed-in")
+    order["again"] = True
+    outcome: Any = await pool._engine.run("signed-in", order, lambda _: None)
+    assert {place: item_id for place, (item_id, *_) in outcome["runs"].items()} == items
+    assert states(users.admin, order) == {"pending": 0, "in_progress": 0, "completed": 3, "canceled": 0}
+
+
+async def test_secrets_stay_with_the_agent(
+    pool: AsyncInvokeAIPool, cluster: DaskCluster, signed_in: Process, token: str, tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    order = await order_of(pool, "signed-in", [0.0])
+    outcome: Any = await pool._engine.run("signed-in", order, lambda _: None)
+    assert len(outcome["runs"]) == 1
+    client = await pool.client("signed-in")
+    user = await client.me()
+    assert user is not None and user.email == ANN[0]
+    with pytest.raises(UsageError, match="its agent signs in"):
+        await client.login(*ANN)
+    description = await pool._engine.ask("signed-in", "describe")
+    answer = await pool._engine.ask("signed-in", "request", "GET", "/api/v1/auth/me", {})
+    observer: Any
+    async with Client(cluster.address, security=cluster.security, asynchronous=True) as observer:
+        events = await observer.get_events()
+        workers = await observer.scheduler.identity()
+    assert any("sent" in message for _, message in events["invokeai"])
+    told = [order, outcome, description, answer.content, dict(answer.headers), events, workers]
+    written = [
+        pickle.dumps(told),
+        pickle.dumps(client.connection),
+        *(log.read_bytes() for log in cluster.logs),
+    ]
+    for secret in (token, ANN[1]):
+        assert not any(secret.encode() in data for data in written)
+
+
+async def test_a_client_without_a_certificate_is_refused(
+    cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Security
+
+    monkeypatch.setattr(dask_engine, "_CONNECT", 1.0)
+    security = Security(tls_ca_file=str(cluster.cert), require_encryption=True)
+    for address, given in ((cluster.address, security), (f"tcp://127.0.0.1:{cluster.port}", None)):
+        async with AsyncInvokeAIPool.from_dask(address, security=given) as pool:
+            with pytest.raises(PoolError, match="Cannot connect to the Dask scheduler at "):
+                await pool.start()
+
+
+async def test_a_worker_starts_its_server_again_and_ends_it(
+    pool: AsyncInvokeAIPool, cluster: DaskCluster, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    worker = cluster.worker("own", "--root", root)
+    await joined(pool._engine, "own")
+    assert await pool._engine.ask("own", "healthy")
+    server = LocalServer.find(root)
+    assert server is not None
+    port, pid = server.port, server.pid
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(wait_until, lambda: _port_of(root, not_of=pid) is not None)
+    assert _port_of(root, not_of=pid) == port
+    while not await pool._engine.ask("own", "healthy"):
+        pass
+    worker.end()
+    assert LocalServer.find(root) is None
+
+
+def _port_of(root: Path, not_of: int) -> int | None:
+    server = LocalServer.find(root)
+    return None if server is None or server.pid == not_of else server.port
