@@ -8,16 +8,21 @@ from typing import Any
 
 import pytest
 import workflows
+from PIL import Image as Pillow
 from pool_servers import TwoServers, batches, waiting
 
 from invokeai_py_client import AsyncInvokeAIPool, InvokeAIClient, InvokeAIPool, Sweep
 from invokeai_py_client.errors import (
     NotReadyError,
     RunCanceledError,
+    ServerUnreachableError,
     UnknownNameError,
 )
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.sweep.manifest import read_manifest
+from invokeai_py_client.transport.http import HttpTransport
+
+SD1 = {"model": "tiny-sd1", "steps": 2}
 
 
 @pytest.fixture
@@ -135,3 +140,35 @@ def test_clients_of_single_servers(pool: InvokeAIPool, two_servers: TwoServers) 
     assert pool.client().url in two_servers.urls
     with pytest.raises(UnknownNameError, match="No server named 'gpu7' in this pool"):
         pool.client("gpu7")
+
+
+def test_images_are_equal_on_both_servers_and_do_not_need_them_afterwards(
+    pool: InvokeAIPool,
+    two_servers: TwoServers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    nothing_left: None,
+) -> None:
+    wf = pool.create_workflow(workflows.sd1())
+    sweep = wf.sweep(seed=range(12), values=SD1, manifest=tmp_path / "sweep.jsonl")
+    assert all(run.status.ok for run in sweep.wait())
+    assert {run.server for run in sweep.runs} == {*two_servers.urls}
+    with InvokeAIClient.from_url(two_servers.first) as client:
+        alone = client.workflow_repo.create_workflow(workflows.sd1()).sweep(seed=range(12), values=SD1)
+        expected = [run.images[0].pil().convert("RGB").tobytes() for run in alone.wait()]
+
+    async def off(*_: Any, **__: Any) -> Any:
+        raise ServerUnreachableError(None, None, "It is off.")
+
+    monkeypatch.setattr(HttpTransport, "raw", off)
+    monkeypatch.setattr(HttpTransport, "json", off)
+    assert [run.images[0].pil().convert("RGB").tobytes() for run in sweep.runs] == expected
+    files = sweep.save(str(tmp_path / "out" / "{seed}.png"))
+    assert [file.name for file in files] == [f"{seed}.png" for seed in range(12)]
+    assert [Pillow.open(file).convert("RGB").tobytes() for file in files] == expected
+    assert sweep.grid().width > 12 * 64
+    page = sweep.report(tmp_path / "report")
+    assert len([*(page.parent / "images").iterdir()]) == 12
+    assert [record["seed"] for record in sweep.to_records()] == [*range(12)]
+    kept = [*(tmp_path / "sweep-images").iterdir()]
+    assert len(kept) == 12
