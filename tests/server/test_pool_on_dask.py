@@ -118,7 +118,10 @@ async def test_a_sweep_uses_servers_that_only_its_workers_reach(
     await client.queue_repo.pause()
     sweep = await wf.start_sweep(plan, manifest=tmp_path / "sweep.jsonl")
     cluster.worker("signed-in", "--url", users.url, env={"INVOKEAI_TOKEN": token})
-    await joined(pool._engine, "signed-in")
+    await asyncio.to_thread(
+        wait_until,
+        lambda: {"plain", "signed-in"} == {one.name for one in pool.servers if one.state == "ready"},
+    )
     await client.queue_repo.resume()
     runs = [run async for run in sweep]
     assert sorted(run.inputs["width"] for run in runs) == [8 * (index + 1) for index in range(24)]
