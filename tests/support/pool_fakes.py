@@ -95,8 +95,8 @@ class FakeEngine:
         self.changed = asyncio.Event()
         self.connections: dict[str, Connection] = {}
 
-    async def agents(self) -> set[str]:
-        return {name for name, agent in self.known.items() if agent.lost is None}
+    async def agents(self) -> list[str]:
+        return [name for name, agent in self.known.items() if agent.lost is None]
 
     async def change(self) -> None:
         await self.changed.wait()

@@ -123,7 +123,8 @@ def join(
     only. With --root, the worker starts the server, starts it again if it ends, and stops it.
 
     \b
-      ivk pool join tls://head:8786 --tls-ca ca.pem --tls-cert me.pem --tls-key me.key
+      ivk pool join tls://head:8786 --tls-ca ca.pem --tls-cert me.pem \\
+        --tls-key me.key
       ivk pool join campus --root /scratch/invokeai
     """
     from invokeai_py_client._given import refuse_empty

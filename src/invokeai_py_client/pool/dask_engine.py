@@ -80,13 +80,13 @@ class DaskEngine:
         """The address of the scheduler."""
         return self._address
 
-    async def agents(self) -> set[str]:
+    async def agents(self) -> list[str]:
         """Return the names of the agents whose servers have been started, and that respond.
 
         Raises:
             PoolError: The scheduler has never responded.
         """
-        return set((await self._linked()).agents)
+        return sorted((await self._linked()).agents)
 
     async def change(self) -> None:
         """Return when ``agents()`` may have changed."""

@@ -34,8 +34,8 @@ class Engine(Protocol):
         """Where the agents are, for messages, such as the address of a scheduler."""
         ...
 
-    async def agents(self) -> set[str]:
-        """Return the names of the agents that can be reached now."""
+    async def agents(self) -> list[str]:
+        """Return the names of the agents that can be reached now. The first ones are preferred as reference."""
         ...
 
     async def change(self) -> None:
@@ -91,9 +91,9 @@ class InProcessEngine:
         """Where the agents are."""
         return "this process"
 
-    async def agents(self) -> set[str]:
+    async def agents(self) -> list[str]:
         """Return the names of all servers: an agent in this process cannot be lost."""
-        return set(self._agents)
+        return list(self._agents)
 
     async def change(self) -> None:
         """Wait forever, because the agents never change."""

@@ -36,7 +36,7 @@ class LocalEngine:
         """Where the agents are."""
         return "this machine"
 
-    async def agents(self) -> set[str]:
+    async def agents(self) -> list[str]:
         """Return the URLs of the servers. The first call starts them.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -225,8 +226,8 @@ class Servers:
             await self._engine.change()
             self._refresh(await self._engine.agents())
 
-    def _refresh(self, names: set[str]) -> None:
-        for name in sorted(names):
+    def _refresh(self, names: Sequence[str]) -> None:
+        for name in names:
             server = self._known.get(name)
             if server is None:
                 self._known[name] = PoolServer(name)
