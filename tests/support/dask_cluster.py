@@ -38,7 +38,10 @@ class Process:
     def workers(self) -> list[int]:
         """The process ids of the workers of a nanny. The other children are helpers of Python."""
         children = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.pid)], capture_output=True, text=True, check=False
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         lines = [line.split(maxsplit=1) for line in children.stdout.splitlines()]
         return [int(pid) for pid, command in lines if "spawn_main" in command]
