@@ -28,19 +28,19 @@ PYTHONS := 3.11 3.12 3.13
 
 test-pythons: $(READY) ## run the unit tests on the other installed versions of Python, side by side
 	@mine=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); failed=; started=; \
-	mkdir -p .cache; \
+	mkdir -p .pythons; \
 	for version in $(PYTHONS); do \
 	    if [ "$$version" = "$$mine" ]; then continue; fi; \
 	    python=$$(sh tools/find_python.sh $$version) || continue; \
 	    { \
 	        echo "==> Python $$version: $$python"; \
-	        $(BIN)/uv venv --quiet --allow-existing --python "$$python" .cache/python-$$version \
-	            && $(BIN)/uv pip install --quiet --python .cache/python-$$version -e '.[dev]' \
-	            && .cache/python-$$version/bin/python -m pytest -q -p no:cacheprovider tests/unit; \
-	    } >.cache/python-$$version.log 2>&1 & started="$$started $$version:$$!"; \
+	        $(BIN)/uv venv --quiet --allow-existing --python "$$python" .pythons/$$version \
+	            && $(BIN)/uv pip install --quiet --python .pythons/$$version -e '.[dev]' \
+	            && .pythons/$$version/bin/python -m pytest -q -p no:cacheprovider tests/unit; \
+	    } >.pythons/$$version.log 2>&1 & started="$$started $$version:$$!"; \
 	done; \
 	for each in $$started; do \
-	    wait $${each#*:} || failed="$$failed $${each%:*}"; cat .cache/python-$${each%:*}.log; \
+	    wait $${each#*:} || failed="$$failed $${each%:*}"; cat .pythons/$${each%:*}.log; \
 	done; \
 	if [ -n "$$failed" ]; then echo "==> Failed on Python$$failed"; exit 1; fi
 
@@ -99,5 +99,5 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 clean: ## remove .venv, caches and outputs, but not installed servers
-	rm -rf .venv dist build site .cache demo-output .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .pythons dist build site .cache demo-output .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -66,7 +66,7 @@ async def pool(cluster: DaskCluster) -> AsyncIterator[AsyncInvokeAIPool]:
 async def joined(engine: Engine, *names: str) -> None:
     """Wait until agents have joined."""
     async with asyncio.timeout(120):
-        while not await engine.agents() >= set(names):
+        while not set(names) <= set(await engine.agents()):
             await engine.change()
 
 
@@ -215,7 +215,7 @@ async def test_runs_survive_the_scheduler(
     cluster.scheduler.end(signal.SIGKILL)
     with pytest.raises(AgentLost):
         await running
-    assert await pool._engine.agents() == set()
+    assert await pool._engine.agents() == []
     for worker in cluster.workers.values():
         worker.end()
     cluster.start_scheduler()
