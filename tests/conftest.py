@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -45,6 +46,9 @@ class RealServer:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "since(version): the oldest InvokeAI version that supports this")
     config.addinivalue_line("markers", "cluster: needs the package distributed, and starts a Dask cluster")
+    # The background jobs of a shell ignore Ctrl-C, and so would all processes that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     for name in tuple(os.environ):  # Tests must never reach the developer's own server.
         if name.startswith("INVOKEAI_") and name not in _OURS:
             del os.environ[name]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +21,15 @@ from invokeai_py_client.pool import vigil
 from invokeai_py_client.sweep.manifest import read_manifest
 
 RUNS = 24
+_CLIENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pool_servers import waiting
+from invokeai_py_client import InvokeAIPool
+
+with InvokeAIPool(sys.argv[3:], seconds=1.0) as pool:
+    pool.create_workflow(waiting(0.2)).sweep(number=range(24), manifest=sys.argv[2]).wait()
+"""
 
 
 @pytest.fixture
@@ -119,3 +130,21 @@ def test_a_hung_server(two_servers: TwoServers, tmp_path: Path, monkeypatch: pyt
             os.kill(two_servers.second.pid, signal.SIGCONT)
         counts = settled(two_servers, path)
     assert RUNS <= counts["completed"] <= RUNS + 8, counts
+
+
+def test_a_killed_client_is_resumed(two_servers: TwoServers, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    support = Path(__file__).parents[1] / "support"
+    command = [sys.executable, "-c", _CLIENT, str(support), str(path), *two_servers.urls]
+    client = subprocess.Popen(command)
+    try:
+        until(lambda: path.exists() and path.read_text().count('{"kind": "run"') >= 5)
+    finally:
+        client.kill()
+        client.wait()
+    assert len(read_manifest(path).runs) < RUNS
+    with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
+        sweep = Sweep.resume(path, pool)
+        assert len(sweep.wait()) == RUNS
+    assert sorted(read_manifest(path).runs) == [*range(RUNS)]
+    assert settled(two_servers, path) == {"completed": RUNS}

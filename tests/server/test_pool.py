@@ -17,8 +17,10 @@ from invokeai_py_client.errors import (
     RunCanceledError,
     ServerUnreachableError,
     UnknownNameError,
+    UsageError,
 )
 from invokeai_py_client.models import JobStatus
+from invokeai_py_client.server.health import free_port, request
 from invokeai_py_client.sweep.manifest import read_manifest
 from invokeai_py_client.transport.http import HttpTransport
 
@@ -172,3 +174,121 @@ def test_images_are_equal_on_both_servers_and_do_not_need_them_afterwards(
     assert [record["seed"] for record in sweep.to_records()] == [*range(12)]
     kept = [*(tmp_path / "sweep-images").iterdir()]
     assert len(kept) == 12
+
+
+def test_what_a_server_lacks_is_named_before_anything_is_sent(
+    pool: InvokeAIPool, two_servers: TwoServers, client: InvokeAIClient
+) -> None:
+    second = two_servers.second.url
+
+    def problems(document: dict[str, Any], **axes: Any) -> list[str]:
+        wf = client.workflow_repo.create_workflow(document)  # for the first server, which has everything
+        found = pool.check(wf, wf.sweep_plan(**axes))
+        assert found.pop(two_servers.first) == []
+        [(name, sentences)] = found.items()
+        assert name == second
+        return sentences
+
+    def node(kind: str) -> dict[str, Any]:
+        nodes = {"n": (kind, {"value": 1})}
+        return workflows.workflow("N", nodes, [], [("n", "value")], versions={kind: "1.2.0"})
+
+    before = client.queue_repo.item_ids()
+    [missing_model] = problems(workflows.sdxl(), model=["tiny-sdxl"])
+    assert missing_model.startswith("The model 'tiny-sdxl' (sdxl, main) is not installed on this server.")
+    [missing_node] = problems(node("only_here"), value=[1, 2])
+    assert missing_node.startswith("The node type 'only_here' (node 'n') is missing on this server.")
+    [version] = problems(node("differs"), value=[1, 2])
+    assert "has version 2.0.0 on this server; expected 1.x like 1.2.0" in version
+    models = f"{second}/api/v2/models"
+    status, found = request("GET", f"{models}/")
+    assert status == 200
+    keys = {record["name"]: record["key"] for record in found["models"]}
+    name = {"tiny-vae-sd1": "was-vae", "tiny-vae-sdxl": "tiny-vae-sd1"}
+    for old, new in name.items():
+        changes = {"name": new, "base": "sd-2" if new == "was-vae" else "sd-1"}
+        assert request("PATCH", f"{models}/i/{keys[old]}", changes)[0] == 200
+    try:
+        with InvokeAIPool(two_servers.urls) as pool:
+            wf = client.workflow_repo.create_workflow(vaes())
+            sentences = pool.check(wf, wf.sweep_plan(vae_model=["tiny-vae-sd1"]))[second]
+    finally:
+        for old, base in {"tiny-vae-sd1": "sd-1", "tiny-vae-sdxl": "sdxl"}.items():
+            assert request("PATCH", f"{models}/i/{keys[old]}", {"name": old, "base": base})[0] == 200
+    assert "tiny-vae-sd1" in sentences[0]
+    with InvokeAIPool([second]) as alone:
+        wf = alone.create_workflow(node("differs"))
+        wf.sweep(value=[1]).wait()  # made for this server, so it fits
+    assert client.queue_repo.item_ids() == before
+
+
+def vaes() -> dict[str, Any]:
+    nodes: dict[str, Any] = {"vae": ("vae_loader", {}), "sum": ("add", {"a": 1, "b": 2})}
+    return workflows.workflow("VAE", nodes, [], [("vae", "vae_model"), ("sum", "a")])
+
+
+def test_servers_load_few_models(pool: InvokeAIPool, two_servers: TwoServers, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    names = ["tiny-vae-sd1", "tiny-vae-sdxl", "tiny-flux-ae"]
+    sweep = pool.create_workflow(vaes()).sweep(vae_model=names, a=range(6), manifest=path)
+    assert all(run.status.ok for run in sweep.wait())
+    kept = read_manifest(path)
+    changes = 0
+    for name in two_servers.urls:
+        done = [kept.requests[one.request].fixed for one in kept.batches if one.server == name]
+        changes += sum(new != old for old, new in zip([None, *done], done, strict=False))
+    assert changes <= len(names) + 1
+
+
+def test_a_board_is_created_where_it_is_missing(
+    pool: InvokeAIPool, two_servers: TwoServers, nothing_left: None
+) -> None:
+    pool.client().board_repo.create_board("pooled")
+    sweep = pool.create_workflow(workflows.blank()).sweep(
+        width=range(16, 112, 8), values={}, auto_board="pooled"
+    )
+    assert all(run.status.ok for run in sweep.wait())
+    counts: dict[str, int] = {}
+    for url in two_servers.urls:
+        with InvokeAIClient.from_url(url) as one:
+            [board] = one.board_repo.get_boards_by_name("pooled")
+            counts[url] = board.image_count
+    assert counts == Counter(run.server for run in sweep.runs)
+
+
+def test_a_sweep_is_resumed_after_its_pool_was_closed(two_servers: TwoServers, tmp_path: Path) -> None:
+    path = tmp_path / "sweep.jsonl"
+    with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
+        sweep = pool.create_workflow(waiting(0.1)).sweep(number=range(24), manifest=path)
+        for _ in sweep:
+            if sweep.done >= 5:
+                break
+    done = len(read_manifest(path).runs)
+    assert 5 <= done < 24
+    with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
+        resumed = Sweep.resume(path, pool)
+        assert [run.status.ok for run in resumed.wait()] == [True] * 24
+    assert two_servers.counts(batches(path)) == {"completed": 24}
+    assert sorted(read_manifest(path).runs) == [*range(24)]
+    with InvokeAIClient.from_url(two_servers.first) as client, pytest.raises(UsageError, match="Pass a pool"):
+        Sweep.resume(path, client)
+
+
+def test_a_pool_that_cannot_be_used_is_one_clear_error(two_servers: TwoServers) -> None:
+    off = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    with InvokeAIPool(off) as pool, pytest.raises(ServerUnreachableError) as raised:
+        pool.create_workflow(workflows.add())
+    assert all(f"  {url}: " in str(raised.value) for url in off)
+    with pytest.raises(UsageError, match=r"twice|same"):
+        InvokeAIPool([two_servers.first, two_servers.first.replace("127.0.0.1", "localhost")])
+    with pytest.raises(UsageError, match=r"InvokeAIPool\.from_config\('lab'\)"):
+        InvokeAIPool("lab")
+    with pytest.raises(UsageError, match="No pool named 'lab'"):
+        InvokeAIPool.from_config("lab")
+    with InvokeAIPool([two_servers.first, off[0]]) as pool:  # one is enough
+        sweep = pool.create_workflow(workflows.add()).sweep(a=[1, 2])
+        assert all(run.status.ok for run in sweep.wait())
+        assert {server.name: server.state for server in pool.servers} == {
+            two_servers.first: "ready",
+            off[0]: "silent",
+        }

@@ -142,9 +142,8 @@ class PoolExecution(Listener):
             error, self._error = self._error, None
             if error is not None:
                 raise error
-            await (
-                self.send()
-            )  # after an error that was raised before, or because the pool was closed meanwhile
+            # An error was raised before, or the pool was closed in between.
+            await self.send()
 
     async def cancel(self) -> None:
         """Cancel the runs that have not ended, on all servers, and stop sending the others."""
@@ -197,10 +196,12 @@ class PoolExecution(Listener):
         self._servers.listen(self)
         self._view.watch(self._carrier)
         for server in self._servers.all:
-            if server.is_present:
-                self._spawn(self._admit(server))
-            else:
+            if not server.is_present:
                 self._dispatcher.leave(server.name, time.monotonic())
+            elif self._dispatcher.disowned(server.name):
+                self._spawn(self._admit(server))
+            else:  # before the first order, which depends on the number of servers
+                self._carrier.join(server)
         try:
             while not self._dispatcher.finished and self._error is None:
                 moment = time.monotonic()
