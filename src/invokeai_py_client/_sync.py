@@ -3052,9 +3052,9 @@ class InvokeAIPool(Face["AsyncInvokeAIPool"]):
 
     Example:
         ```python
-        with InvokeAIPool(["http://gpu1:9090", "http://gpu2:9090"]) as pool:
+        with InvokeAIPool(["http://localhost:9090", "http://localhost:9091"]) as pool:
             wf = pool.create_workflow("portrait.json")
-            for run in wf.sweep(seed=range(1000), manifest="night.jsonl"):
+            for run in wf.sweep(seed=range(8), manifest="night.jsonl"):
                 print(run.server, run.seed, run.images)
         ```
     """

@@ -150,15 +150,18 @@ def test_shown_output_is_complete() -> None:
 
 
 def test_almost_every_block_runs() -> None:
-    code = [block for block in BLOCKS if block.language in ("python", "console")]
+    # Deployments on other machines cannot run here.
+    here = [block for block in BLOCKS if block.page != "docs/clusters.md"]
+    code = [block for block in here if block.language in ("python", "console")]
     left_out = [block for block in code if block.reason is not None]
-    assert len(left_out) <= 4, left_out  # tests/browser runs one of them
+    assert len(left_out) <= 8, left_out  # tests/browser runs one of them
     assert len(code) - len(left_out) >= 10
 
 
 def test_blocks_have_known_languages() -> None:
-    # A block with another language (py, bash, sh) would silently not be run.
-    assert {block.language for block in BLOCKS} <= {"python", "console", "text", "json", "html", ""}
+    # A block of code with another language (py, bash, sh) would silently not be run.
+    data = {"text", "json", "html", "toml", "yaml", "ini", ""}
+    assert {block.language for block in BLOCKS} <= {"python", "console", *data}
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)

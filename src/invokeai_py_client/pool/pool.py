@@ -52,9 +52,9 @@ class AsyncInvokeAIPool(AsyncObject):
 
     Example:
         ```python
-        async with AsyncInvokeAIPool(["http://gpu1:9090", "http://gpu2:9090"]) as pool:
+        async with AsyncInvokeAIPool(["http://localhost:9090", "http://localhost:9091"]) as pool:
             wf = await pool.create_workflow("portrait.json")
-            async for run in await wf.sweep(seed=range(1000), manifest="night.jsonl"):
+            async for run in await wf.sweep(seed=range(8), manifest="night.jsonl"):
                 print(run.server, run.seed, run.images)
         ```
     """

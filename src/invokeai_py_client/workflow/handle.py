@@ -1040,6 +1040,12 @@ class AsyncWorkflowHandle(V1WorkflowHandleMethods, AsyncObject):
 
         return inputs_text(self.name, listed_inputs(self.inputs))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "pool": None}  # a pool cannot be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({"pool": None, **state})  # versions without pools did not have it
+
     def __repr__(self) -> str:
         count = len(self.inputs)
         return f"<AsyncWorkflowHandle {self.name!r}: {count} input{'s' * (count != 1)}>"
