@@ -208,8 +208,7 @@ class Connection:
 
         The objects of a pool belong to several servers, but they wait for each other, so one loop runs all of them.
         """
-        self._open.owner = other._open.owner
-        self._open.owner.guests.append(self._open)
+        self._open.share_loop(other._open.owner)
 
     def background(self, task: asyncio.Task[None]) -> None:
         """Register a task that is canceled when the connection is closed, before the resources that it uses."""
@@ -294,11 +293,21 @@ class _Resources:
         self._http = http
         self._hub = hub
         self.loop_thread: LoopThread | None = None
-        self.owner: _Resources = self
-        """The resources whose background loop is used."""
+        # Without a reference to itself, a connection that is dropped is closed at once.
+        self._owner: _Resources | None = None
         self.guests: list[_Resources] = []
         """The resources that use this background loop."""
         self.lock = threading.RLock()  # a `__del__` that the garbage collector calls may need it again
+
+    @property
+    def owner(self) -> _Resources:
+        """The resources whose background loop is used."""
+        return self if self._owner is None else self._owner
+
+    def share_loop(self, owner: _Resources) -> None:
+        """Use the background loop of other resources."""
+        self._owner = owner
+        owner.guests.append(self)
 
     @property
     def http(self) -> HttpTransport:

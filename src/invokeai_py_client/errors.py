@@ -40,6 +40,7 @@
     │   ├── RunNotFinishedError         results were requested too early
     │   └── EnqueueError                the server accepted fewer runs than requested
     ├── PoolError                       a pool of servers cannot work as it is
+    │   └── AgentLostError              the agent of a server has ended
     ├── QuickTaskError                  a task of the quick client failed (also a ValueError)
     └── LocalServerError                a local InvokeAI could not be installed or started
         ├── InstallError, StartError
@@ -546,6 +547,20 @@ class PoolError(InvokeAIClientError):
     """Raised if a pool of servers cannot work, for example because its scheduler cannot be reached."""
 
     code = "pool"
+
+
+class AgentLostError(PoolError):
+    """Raised if the agent of a server has ended or does not respond, such as a Dask worker.
+
+    Attributes:
+        orderly: Whether it canceled its orders on its server before it ended.
+    """
+
+    code = "agent_lost"
+
+    def __init__(self, message: str, *, orderly: bool = False) -> None:
+        super().__init__(message)
+        self.orderly = orderly
 
 
 class QuickTaskError(InvokeAIClientError, ValueError):

@@ -19,10 +19,10 @@ from multi_user import ANN, Users
 from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
-from invokeai_py_client.errors import PoolError, UsageError
+from invokeai_py_client.errors import AgentLostError, PoolError, UsageError
 from invokeai_py_client.pool import dask_engine
 from invokeai_py_client.pool.chunk import Chunk
-from invokeai_py_client.pool.engine import AgentLost, Engine
+from invokeai_py_client.pool.engine import Engine
 from invokeai_py_client.pool.order import Order, make_order
 from invokeai_py_client.pool.pool import AsyncInvokeAIPool
 from invokeai_py_client.run.batch_ids import new_batch_id
@@ -191,11 +191,11 @@ async def test_a_worker_that_hangs_is_lost_until_it_responds(
     [pid] = signed_in.workers
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(AgentLost, match=r"The agent of signed-in does not respond\.") as lost:
+        with pytest.raises(AgentLostError, match=r"The agent of signed-in does not respond\.") as lost:
             await running
         assert not lost.value.orderly
         assert "signed-in" not in await pool._engine.agents()
-        with pytest.raises(AgentLost):
+        with pytest.raises(AgentLostError):
             await pool._engine.ask("signed-in", "describe")
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -213,7 +213,7 @@ async def test_runs_survive_the_scheduler(
     running = asyncio.create_task(pool._engine.run("signed-in", order, sent.set_result))
     items = await sent
     cluster.scheduler.end(signal.SIGKILL)
-    with pytest.raises(AgentLost):
+    with pytest.raises(AgentLostError):
         await running
     assert await pool._engine.agents() == []
     for worker in cluster.workers.values():

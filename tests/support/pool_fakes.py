@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from invokeai_py_client.connection import Connection
-from invokeai_py_client.errors import APIRequestError, ServerUnreachableError
+from invokeai_py_client.errors import AgentLostError, APIRequestError, ServerUnreachableError
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool.demands import Demands
-from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.execution import PoolExecution
 from invokeai_py_client.pool.fit import ServerInfo
 from invokeai_py_client.pool.inputs import PoolInputs
@@ -81,7 +80,7 @@ class FakeAgent:
     asked: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     has: set[str] = field(default_factory=set[str])
     answers: dict[str, Exception] = field(default_factory=dict[str, Exception])
-    lost: AgentLost | None = None
+    lost: AgentLostError | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -142,7 +141,7 @@ class FakeEngine:
     def lose(self, agent: str, *, orderly: bool = False) -> None:
         """End an agent."""
         one = self.known[agent]
-        one.lost = AgentLost("It has ended.", orderly=orderly)
+        one.lost = AgentLostError("It has ended.", orderly=orderly)
         one.gone.set()
         self.changed.set()
 

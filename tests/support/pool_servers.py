@@ -79,7 +79,7 @@ def waiting(seconds: float = 0.3) -> dict[str, Any]:
     return workflows.workflow("Wait", nodes, [], [("wait", "number"), ("wait", "seconds")])
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def two_servers(
     server: RealServer,
     tiny_models: TinyModels,

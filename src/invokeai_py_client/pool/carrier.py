@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import InvokeAIClientError
+from invokeai_py_client.errors import AgentLostError, InvokeAIClientError
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.order import Outcome, make_order, not_done
 from invokeai_py_client.sweep.manifest import now, packed
 from invokeai_py_client.transport import timing
@@ -97,7 +96,7 @@ class Carrier:
         server.busy += len(chunk.rows)
         try:
             outcome = await self._order(chunk)
-        except AgentLost as error:
+        except AgentLostError as error:
             if server.visit == visit:  # otherwise it has come back since
                 self._servers.lost(server.name, error)
             return
@@ -132,7 +131,7 @@ class Carrier:
             if self.canceled and not chunk.again:
                 return {}
             outcome = await self._inputs.run(chunk.server, order, sent)
-        except AgentLost:
+        except AgentLostError:
             raise
         except InvokeAIClientError as error:
             return not_done(error, begun=chunk.again)
@@ -187,7 +186,7 @@ class Carrier:
         while any(batch_id in self._at_work for batch_id in batch_ids):
             try:
                 await self._engine.ask(server, "withdraw", batch_ids, self._runs.queue_id)
-            except AgentLost:
+            except AgentLostError:
                 return
             except InvokeAIClientError as error:
                 logger.warning("the runs on %s could not be canceled yet: %s", server, error)

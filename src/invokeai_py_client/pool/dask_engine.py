@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client._aio import LoopBound, cancel_and_wait
 from invokeai_py_client._text import shown
-from invokeai_py_client.errors import InvokeAIClientError, PoolError, UsageError
+from invokeai_py_client.errors import AgentLostError, InvokeAIClientError, PoolError, UsageError
 from invokeai_py_client.pool import dask_worker
-from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.relay import RelayedConnection
 from invokeai_py_client.pool_settings import PoolSettings, check_pool
 from invokeai_py_client.transport.settings import ServerAddress
@@ -155,18 +154,18 @@ class _Link:
         """Return an agent's worker.
 
         Raises:
-            AgentLost: No worker has the agent.
+            AgentLostError: No worker has the agent.
         """
         member = self.agents.get(agent)
         if member is None:
-            raise AgentLost(f"No worker of {self._address} that responds has the server {agent}.")
+            raise AgentLostError(f"No worker of {self._address} that responds has the server {agent}.")
         return member
 
     async def ask(self, member: _Member, question: str, args: tuple[Any, ...]) -> Any:
         """Call a method of the agent of a worker, beside its orders.
 
         Raises:
-            AgentLost: The worker has ended or does not respond.
+            AgentLostError: The worker has ended or does not respond.
             InvokeAIClientError: The method raised it.
         """
         found = await self._while_there(member, self._call(member, dask_worker.ask, question, args))
@@ -178,7 +177,7 @@ class _Link:
         """Run an order on a worker.
 
         Raises:
-            AgentLost: The worker has ended or does not respond.
+            AgentLostError: The worker has ended or does not respond.
         """
         batch_id = order["batch_id"]
         self._sent[batch_id] = sent
@@ -192,7 +191,7 @@ class _Link:
         )
         try:
             outcome = await self._while_there(member, future.result())
-        except AgentLost as error:
+        except AgentLostError as error:
             if not error.orderly:
                 raise
             outcome = None
@@ -251,13 +250,13 @@ class _Link:
                     return outcome
         except OSError as error:  # also a timeout
             logger.info("%s: %s", member.info["name"], error)
-        raise AgentLost(f"The agent of {member.info['name']} has ended.")
+        raise AgentLostError(f"The agent of {member.info['name']} has ended.")
 
-    def _lost(self, member: _Member) -> AgentLost:
+    def _lost(self, member: _Member) -> AgentLostError:
         planned = member.gone.done() and member.gone.result()
         asyncio.get_running_loop().call_soon(self.changed.set)  # another worker may have the same agent
         state = "does not respond" if member.absent else "has ended"
-        return AgentLost(f"The agent of {member.info['name']} {state}.", orderly=planned)
+        return AgentLostError(f"The agent of {member.info['name']} {state}.", orderly=planned)
 
     async def _responds(self, member: _Member) -> bool:
         try:

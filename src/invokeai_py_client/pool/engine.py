@@ -6,24 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from invokeai_py_client.errors import PoolError
 from invokeai_py_client.pool.agent import Agent, Sent
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.pool.order import Order, Outcome
-
-
-class AgentLost(PoolError):
-    """Raised if an agent has ended or does not respond.
-
-    Attributes:
-        orderly: Whether it canceled its orders on its server before it ended.
-    """
-
-    def __init__(self, message: str, *, orderly: bool = False) -> None:
-        super().__init__(message)
-        self.orderly = orderly
 
 
 class Engine(Protocol):
@@ -46,7 +33,7 @@ class Engine(Protocol):
         """Call a method of an agent: ``describe``, ``healthy``, ``withdraw``, ``look``, ``missing`` or ``upload``.
 
         Raises:
-            AgentLost: The agent has ended or does not respond.
+            AgentLostError: The agent has ended or does not respond.
             InvokeAIClientError: The method raised it.
         """
         ...
@@ -62,7 +49,7 @@ class Engine(Protocol):
             sent: Called with the queue items of the runs when the server has accepted them.
 
         Raises:
-            AgentLost: The agent has ended or does not respond.
+            AgentLostError: The agent has ended or does not respond.
         """
         ...
 

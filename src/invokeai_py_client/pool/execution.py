@@ -8,12 +8,11 @@ import time
 from collections.abc import AsyncGenerator, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
+from invokeai_py_client.errors import AgentLostError, InvokeAIClientError, ServerUnreachableError, UsageError
 from invokeai_py_client.pool.arrivals import Arrivals
 from invokeai_py_client.pool.carrier import Carrier
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo
 from invokeai_py_client.pool.dispatch import Dispatcher
-from invokeai_py_client.pool.engine import AgentLost
 from invokeai_py_client.pool.fit import affinity_of
 from invokeai_py_client.pool.servers import Listener, PoolServer, ServerState
 from invokeai_py_client.transport import timing
@@ -307,7 +306,7 @@ class PoolExecution(Listener):
         self._tell()
 
     def _note_trouble(self, server: PoolServer, error: InvokeAIClientError) -> None:
-        if isinstance(error, AgentLost):
+        if isinstance(error, AgentLostError):
             self._servers.lost(server.name, error)
         else:
             self._servers.silent(server.name, str(error))

@@ -81,7 +81,7 @@ class PoolInputs:
             inputs: Their names, by the key that names them: ``image_name``, ``video_name``.
 
         Raises:
-            AgentLost: The agent has ended or does not respond.
+            AgentLostError: The agent has ended or does not respond.
             APIRequestError: The server rejected them, or cannot be reached.
             UsageError: An image or a video cannot be read from the server that has it.
         """
@@ -104,7 +104,7 @@ class PoolInputs:
         """Run an order. If the server lacks images or videos of it after all, they are brought there first.
 
         Raises:
-            AgentLost: The agent has ended or does not respond.
+            AgentLostError: The agent has ended or does not respond.
             APIRequestError: The server rejected an image or a video, or cannot be reached.
             UsageError: An image or a video cannot be read from the server that has it.
         """

@@ -9,8 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from invokeai_py_client.connection import Connection
-from invokeai_py_client.errors import APIRequestError, ConnectionLostError, ServerUnreachableError, UsageError
-from invokeai_py_client.pool.engine import AgentLost
+from invokeai_py_client.errors import (
+    AgentLostError,
+    APIRequestError,
+    ConnectionLostError,
+    ServerUnreachableError,
+    UsageError,
+)
 from invokeai_py_client.transport.auth import LOGIN
 from invokeai_py_client.transport.http import Form, HttpTransport, Params, Stream
 from invokeai_py_client.transport.hub import EventHub
@@ -151,7 +156,7 @@ class _RelayedHttp(HttpTransport):
             self.sent += 1
             try:
                 response: Response = await self._ask(self._agent, "request", method, path, options)
-            except AgentLost as lost:
+            except AgentLostError as lost:
                 error: APIRequestError = ConnectionLostError(None, None, str(lost), **where)
             except APIRequestError as failed:
                 error = failed
@@ -177,7 +182,7 @@ class _NoEvents(EventHub):
 
 async def _without_pool(agent: str, question: str, *args: Any) -> Any:
     del question, args
-    raise AgentLost(f"{agent} can be reached only through its pool, in the process that has it.")
+    raise AgentLostError(f"{agent} can be reached only through its pool, in the process that has it.")
 
 
 def _in_memory(form: Form) -> Form:

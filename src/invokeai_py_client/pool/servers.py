@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError
-from invokeai_py_client.pool.engine import AgentLost
+from invokeai_py_client.errors import AgentLostError, InvokeAIClientError, ServerUnreachableError
 from invokeai_py_client.pool.order import PROTOCOL
 from invokeai_py_client.transport import timing
 
@@ -186,7 +185,7 @@ class Servers:
         self._lose(server, ServerState.SILENT, why, orderly=False)
         self._contact(name)
 
-    def lost(self, name: str, error: AgentLost) -> None:
+    def lost(self, name: str, error: AgentLostError) -> None:
         """Note that an agent has ended or does not respond."""
         server = self._known[name]
         if server.state is not ServerState.GONE:
@@ -237,7 +236,7 @@ class Servers:
                 self._contact(name)
         for name, server in self._known.items():
             if name not in names:
-                self.lost(name, AgentLost(f"The agent of {server.name} has ended."))
+                self.lost(name, AgentLostError(f"The agent of {server.name} has ended."))
 
     def _contact(self, name: str) -> None:
         task = self._contacts.get(name)
@@ -251,7 +250,7 @@ class Servers:
             try:
                 found: Description = await self._engine.ask(server.name, "describe")
                 break
-            except AgentLost as error:
+            except AgentLostError as error:
                 self.lost(server.name, error)
                 return
             except InvokeAIClientError as error:
