@@ -186,7 +186,7 @@ async def test_original_request_arrives_after_the_retry(proxy: Proxy, queue: Inv
     async with AsyncInvokeAIClient.from_url(proxy.url) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         client.settings.timeout = 1.0
-        proxy.rule("POST", ENQUEUE, script(delay(5.0)))
+        proxy.rule("POST", ENQUEUE, script(delay(3.0)))
         with removed:
             run = await wf.start()
             assert batches(queue) == [(run.item_id, run.batch_id)]

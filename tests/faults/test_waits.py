@@ -136,7 +136,7 @@ async def test_waits_while_the_event_connection_breaks(
             hub.add(ear.on_event)
             await hub.join(room)
         await stack.enter_async_context(asyncio.timeout(WAITS * 3 + 30))
-        with proxy.killing(5, 0.5, 3.0):
+        with proxy.killing(5, 0.05, 0.3):
             runs = [await wf.start(a=number) for number in range(WAITS)]
             waits = [asyncio.create_task(wait(run)) for run in runs]
             held.queue_repo.resume()
