@@ -210,6 +210,18 @@ class Connection:
         """
         self._open.share_loop(other._open.owner)
 
+    @property
+    def loop_is_running(self) -> bool:
+        """Whether synchronous calls were made, so that the background event loop runs."""
+        thread = self._open.owner.loop_thread
+        return thread is not None and thread.is_running
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Whether the background event loop runs, and this code does not run in it."""
+        thread = self._open.owner.loop_thread
+        return self.loop_is_running and thread is not None and thread.thread is not threading.current_thread()
+
     def background(self, task: asyncio.Task[None]) -> None:
         """Register a task that is canceled when the connection is closed, before the resources that it uses."""
         self._working.add(task)

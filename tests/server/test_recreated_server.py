@@ -30,6 +30,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.run.enqueue import enqueue
+from invokeai_py_client.schema import source
 from invokeai_py_client.server import LocalServer
 
 PACK = """
@@ -308,6 +309,7 @@ def test_refresh_reads_the_node_types_again(
     kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INVOKEAI_CLIENT_CACHE", str(tmp_path))
+    monkeypatch.setattr(source, "_in_use", {})  # otherwise the schema of the other clients would be used
     path = tmp_path / "limited.json"
     path.write_text(json.dumps(kept.document))
     command = ["inputs", str(path), "--url", kept.url]

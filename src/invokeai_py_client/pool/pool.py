@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
+_FOREIGN = "The workflow was loaded by another client, whose calls run in another thread. Load it with pool.create_workflow()."
 # The pool's own connection sends nothing. It has the event loop that all connections of the pool share.
 _NOWHERE = "http://pool.invalid"
 
@@ -313,6 +314,8 @@ class AsyncInvokeAIPool(AsyncObject):
         Raises:
             NotReadyError: The workflow cannot run as it is, on any server.
         """
+        if self.connection.loop_is_running and workflow.pool is not self:
+            raise UsageError(_FOREIGN)
         await self._servers.start()
         demands = Demands(await workflow.sweep_requests(plan), workflow.connection.url)
         return {server.name: demands.problems(server) for server in self._servers.all}
@@ -326,6 +329,8 @@ class AsyncInvokeAIPool(AsyncObject):
             NotReadyError: No server can do some requests. The error says why, for each server.
             ServerUnreachableError: No server responds.
         """
+        if self.connection.runs_elsewhere:
+            raise UsageError(_FOREIGN)
         await self._servers.start()
         Demands(requests, reference.url).check(self._servers.all)
 
