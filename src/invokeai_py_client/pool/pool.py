@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from invokeai_py_client.sweep.sweep import AsyncSweep
     from invokeai_py_client.workflow.handle import AsyncWorkflowHandle
 
-_FOREIGN = "The workflow was loaded by another client, whose calls run in another thread. Load it with pool.create_workflow()."
+_FOREIGN = (
+    "The workflow was loaded by another client, whose calls run in another thread. Load it with "
+    "pool.create_workflow()."
+)
 # The pool's own connection sends nothing. It has the event loop that all connections of the pool share.
 _NOWHERE = "http://pool.invalid"
 
