@@ -3043,9 +3043,10 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
 class InvokeAIPool(Face["AsyncInvokeAIPool"]):
     """Several servers that share the runs of a sweep.
 
-    Each run is executed once, by whichever server is free, has its models and node types, and has them loaded. Servers
-    may join, fail and come back at any time: what a lost server had is looked up when it returns, and given to others
-    if it does not. Images and videos are brought to this machine.
+    Each run is delivered once. A free server that has its models and node types executes it, preferably one that has
+    the models loaded. Servers may join, fail and come back at any time. The client looks up the runs of a lost server
+    when it returns. Until then, it waits for some seconds, and then sends them to others. Images and videos are
+    downloaded to this machine.
 
     Sweeps of workflows that the pool created use the pool. Everything else, such as ``run()``, uses one server, the
     first that responds.

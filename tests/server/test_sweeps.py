@@ -31,6 +31,20 @@ def test_product_of_axes(client: InvokeAIClient) -> None:
     assert len({run.batch_id for run in sweep.runs}) == 1
 
 
+def test_sweep_over_local_images_is_checked_without_uploading_them(
+    client: InvokeAIClient, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        Pillow.new("RGB", (8, 8), "teal").save(tmp_path / f"{name}.png")
+    nodes = {"save": ("save_image", {}), "blur": ("img_blur", {})}
+    document = workflows.workflow("Save", nodes, [], [("save", "image"), ("blur", "image")])
+    wf = client.workflow_repo.create_workflow(document)
+    before = client.image_repo.count_images()
+    values = {"blur.image": tmp_path / "a.png"}
+    wf.check_sweep(wf.sweep_plan({"save.image": str(tmp_path)}, values=values))
+    assert client.image_repo.count_images() == before
+
+
 def test_plan_is_self_contained(client: InvokeAIClient) -> None:
     wf = client.workflow_repo.create_workflow(workflows.add())
     plan = wf.sweep_plan(a=[1, 2], values={"b": 10})

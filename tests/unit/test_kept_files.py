@@ -72,6 +72,20 @@ async def test_a_name_that_leads_elsewhere_is_not_written(tmp_path: Path, name: 
     assert files_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["../cat.png", "a/cat.png", "/absolute"])
+async def test_a_name_that_leads_elsewhere_is_not_read(
+    connection: Connection, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "kept" / "a").mkdir(parents=True)
+    for path in (tmp_path / "cat.png", tmp_path / "kept" / "a" / "cat.png"):
+        path.write_bytes(b"private")
+    KeptFolder(tmp_path / "kept").use(connection)
+    kept = connection.part(KeptFiles)
+    wanted = str(tmp_path / "cat.png") if name == "/absolute" else name
+    assert await kept.read(wanted) is None
+    assert await kept.copy(wanted, tmp_path / "copy.png") is None
+
+
 async def test_a_temporary_folder_is_deleted_with_its_sweep(connection: Connection) -> None:
     folder = KeptFolder()
     folder.use(connection)

@@ -33,6 +33,8 @@ class KeptFiles:
 
     def find(self, name: str) -> Path | None:
         """Return the file of an image or a video, or None if it is not here."""
+        if not is_file_name(name):
+            return None
         for folder in self._folders:
             path = folder / name
             if path.is_file():
@@ -70,3 +72,8 @@ class KeptFiles:
             return None
         await asyncio.to_thread(lambda: write_atomically(target, convert(data, target)))
         return len(data)
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether a name that a server sent is that of a file in a folder, and does not lead elsewhere."""
+    return Path(name).name == name and name != ".."

@@ -181,7 +181,7 @@ class PoolExecution(Listener):
         self._spawn(self._admit(server))
 
     def on_lost(self, server: PoolServer, orderly: bool) -> None:
-        """Keep the chunks of a server for a while, or give them to others at once."""
+        """Hold the chunks of a server for some seconds, or let other servers do them at once."""
         # Orders at an agent that is there end by themselves, also if its server does not respond.
         if server.state is ServerState.GONE or not self._dispatcher.at(server.name):
             self._dispatcher.leave(server.name, time.monotonic(), orderly=orderly)

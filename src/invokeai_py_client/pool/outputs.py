@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.files.atomic import write_atomically
-from invokeai_py_client.image.kept import KeptFiles
+from invokeai_py_client.image.kept import KeptFiles, is_file_name
 
 if TYPE_CHECKING:
     from invokeai_py_client.connection import Connection
@@ -49,6 +49,5 @@ class KeptFolder:
 
     def _write(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
-            # The name comes from a server, so it must not lead elsewhere.
-            if Path(name).name == name and name != "..":
+            if is_file_name(name):
                 write_atomically(self._path / name, data)

@@ -8,7 +8,7 @@ from invokeai_py_client.pool.chunk import Chunk
 from invokeai_py_client.pool.roster import Member, Roster
 
 RETURNS = 5
-"""How often a server may give a run back before it goes elsewhere."""
+"""How often a server may return a run without executing it before another server gets the run."""
 
 
 class Results:

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from invokeai_py_client.engine.workflow import Key, LoadedWorkflow
     from invokeai_py_client.schema.template import Schema
 
+# The name of a local image in a request that is not sent.
+_PLACEHOLDER = "(a local image)"
+
 T = TypeVar("T")
 
 
@@ -145,9 +148,9 @@ async def prepare_request(
             key: _filled(value, dict(zip(uploads, names, strict=True))) for key, value in values.items()
         }
     rising = local_images(data)
-    if not upload:
-        rising = []
-    names = await gather_or_cancel(server.upload(image) for image in rising)
+    names = [_PLACEHOLDER] * len(rising)
+    if upload:
+        names = await gather_or_cancel(server.upload(image) for image in rising)
     server.note_changes()
     body = build_request(
         loaded,

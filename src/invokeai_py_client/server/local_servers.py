@@ -189,7 +189,7 @@ class LocalServers:
         return share_models({server.url: server.root for server in self._servers}, more)
 
     def start(self, timeout: float = 120.0) -> Self:
-        """Start all servers at the same time, give them the same models, and return when all respond.
+        """Start all servers at the same time, share their models, and return when all respond.
 
         If a server does not start, those that this call started are stopped. Installs InvokeAI first if necessary.
 
@@ -356,7 +356,7 @@ class LocalServers:
 
 
 def gpu_environ(number: int, count: int, gpus: Sequence[Gpu]) -> dict[str, str]:
-    """Return the environment variables that give a server its GPUs, or nothing if there is only one GPU.
+    """Return the environment variables that select the GPUs of a server, or nothing if there is only one GPU.
 
     Args:
         number: Number of the server, from 1.
