@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import readers
+from on_server import gallery_restored
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.cli.codegen import codegen
@@ -88,10 +89,9 @@ def reader(
             module = Path(file).stem.replace("-", "_")
             codegen.main([file, "-o", f"{module}.py", "--url", server.url], standalone_mode=False)
         before = made_on(client)
-        yield folder
+        with gallery_restored(client):
+            yield folder
         after = made_on(client)
-        for board_id in after["boards"] - before["boards"]:
-            client.board_repo.delete_board(board_id)
         for key in after["models"] - before["models"]:
             client.dnn_model_repo.delete_model(key)
         for workflow_id in after["workflows"] - before["workflows"]:
@@ -101,10 +101,9 @@ def reader(
 
 
 def made_on(client: InvokeAIClient) -> dict[str, set[str]]:
-    """Return the ids of the boards, models and workflows of a server, the kinds of things that the docs make."""
+    """Return the ids of the models and workflows of a server, the other kinds of things that the docs make."""
     own = client.workflow_repo.list_workflows(categories=("user",))
     return {
-        "boards": {board.board_id for board in client.board_repo.list_boards(include_archived=True)},
         "models": {model.key for model in client.dnn_model_repo.list_models()},
         "workflows": {workflow["workflow_id"] for workflow in own},
     }

@@ -186,7 +186,6 @@ async def test_a_board_with_a_video_that_the_server_failed_to_delete(
 async def test_uncategorized_videos_that_the_server_failed_to_delete(
     either: AsyncInvokeAIClient, broken: Broken
 ) -> None:
-    await either.videos.delete_uncategorized()  # those of earlier tests
     board = await either.boards.create_board("Kept")
     kept = await either.videos.upload(CLIP, board_id=board)
     deleted, failing = [(await either.videos.upload(CLIP)).video_name for _ in range(2)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -81,28 +82,36 @@ def uploaded(client: InvokeAIClient, picture: bytes) -> Iterator[str]:
     client.image_repo.delete(name)
 
 
-@pytest.fixture
-def nothing_left(server: RealServer) -> Iterator[None]:
-    """Delete the boards, images and videos that a test creates."""
-    with InvokeAIClient.from_url(server.url) as client:
+@contextmanager
+def gallery_restored(client: InvokeAIClient) -> Generator[None]:
+    """Delete the boards, images and videos that are made meanwhile."""
 
-        def there() -> tuple[set[str], set[str], set[str]]:
-            images = client.image_repo.list_images(is_intermediate=None)
-            boards = client.board_repo.list_boards(include_archived=True)
-            try:
-                videos = client.videos.list_names(is_intermediate=None)
-            except ServerTooOldError:
-                videos = []
-            return {image.name for image in images}, {board.board_id for board in boards}, {*videos}
+    def there() -> tuple[set[str], set[str], set[str]]:
+        images = client.image_repo.list_images(is_intermediate=None)
+        boards = client.board_repo.list_boards(include_archived=True)
+        try:
+            videos = client.videos.list_names(is_intermediate=None)
+        except ServerTooOldError:
+            videos = []
+        return {image.name for image in images}, {board.board_id for board in boards}, {*videos}
 
-        images, boards, videos = there()
+    images, boards, videos = there()
+    try:
         yield
+    finally:
         now_images, now_boards, now_videos = there()
         client.image_repo.delete(sorted(now_images - images))
         if now_videos - videos:
             client.videos.delete(sorted(now_videos - videos))
         for board_id in now_boards - boards:
             client.board_repo.delete_board(board_id)
+
+
+@pytest.fixture
+def nothing_left(server: RealServer) -> Iterator[None]:
+    """Delete the boards, images and videos that a test makes."""
+    with InvokeAIClient.from_url(server.url) as client, gallery_restored(client):
+        yield
 
 
 @pytest_asyncio.fixture(params=["asynchronous", "synchronous"])
