@@ -135,17 +135,16 @@ class World:
 
     def restart(self) -> None:
         """Let the client crash, and resume the sweep."""
-        sent = [batch for batch in self.batches.values() if batch.alive]
         self.at_work.clear()
         self.present.clear()
-        for batch in sent:
-            batch.excused = batch.may_be_repeated(self.now)
+        for batch in self.batches.values():
+            batch.excused = batch.may_be_repeated(self.now) or self._is_repeated(batch)
             batch.lost = self.now
         self.failed_at.clear()
         self.canceled = False
         self.pool = self._new_pool()
         self.pool.add(self.open)
-        self.pool.restore([batch.chunk for batch in sent], self.now)
+        self.pool.restore([batch.chunk for batch in self.batches.values()], self.now)
         self.check()
 
     # --- checks
@@ -177,6 +176,15 @@ class World:
             able = self.able(request)
             assert not able or able - self.pool.excluded or not self._waits(request), "no server is left"
 
+    def _is_repeated(self, batch: Batch) -> bool:
+        """Return whether a row of a batch was sent again later."""
+        later = itertools.dropwhile(lambda one: one is not batch, self.batches.values())
+        next(later)
+        return any(
+            other.chunk.request == batch.chunk.request and {*other.chunk.rows} & {*batch.chunk.rows}
+            for other in later
+        )
+
     def _waits(self, request: int) -> bool:
         rows = {self._index(batch.chunk, row) for batch in self.batches.values() for row in batch.alive}
         info = self.requests[request]
@@ -198,6 +206,7 @@ class World:
             assert before is not None
             assert (before.chunk.server, before.chunk.rows) == (chunk.server, chunk.rows)
             assert chunk.batch_id not in self.at_work
+            assert not self._is_repeated(before), "a third server may do them"
             before.lost = None
             self.at_work[chunk.batch_id] = before
             return

@@ -502,13 +502,31 @@ def test_restored_chunks_are_ordered_again_at_their_server() -> None:
 def test_rows_with_a_result_are_not_restored() -> None:
     pool = Dispatcher(requests_of([4]))
     pool.add([1, 2, 3])
-    pool.restore([Chunk("old", "a", 0, (0, 1)), Chunk("empty", "a", 0, (0,))], 0)
+    pool.restore([Chunk("empty", "a", 0, (0,)), Chunk("old", "a", 0, (0, 1))], 0)
     pool.join("a", 1)
     [again, *_] = pool.orders(1)
     assert (again.batch_id, again.rows) == ("old", (0, 1))
     pool.ended("old", {0: DONE, 1: DONE}, 2)
     assert pool.released() == [(1, "old")]
     assert pool.twice == 0
+
+
+def test_a_restored_chunk_that_others_did_is_withdrawn() -> None:
+    """Its server was lost, others got its runs, and then the client crashed twice."""
+    pool = new_pool([4])
+    old, new = Chunk("old", "a", 0, (0, 1, 2)), Chunk("new", "b", 0, (0, 1), again=True)
+    pool.restore([old, new], 0)
+    assert pool.disowned("a") == ["old"]
+    pool.withdrawn("a", ["old"])
+    pool.join("a", 1)
+    found = pool.orders(1)
+    assert {row for chunk in found for row in chunk.rows} == {2, 3}, "what was given back and not sent waits"
+    pool.join("b", 1)
+    assert pool.orders(1) == [new]
+    for chunk in [*found, new]:
+        pool.ended(chunk.batch_id, dict.fromkeys(chunk.rows, DONE), 2)
+    assert sorted(index for index, _ in pool.released()) == [0, 1, 2, 3]
+    assert (pool.finished, pool.twice) == (True, 0)
 
 
 def test_cancel_closes_what_is_at_no_server() -> None:

@@ -13,7 +13,12 @@ import pytest
 import pytest_asyncio
 from pool_fakes import FakeAgent, FakeEngine, FakePool, Run, ended, requests, states, unreachable
 
-from invokeai_py_client.errors import InvokeAIClientError, ServerUnreachableError, UsageError
+from invokeai_py_client.errors import (
+    AgentLostError,
+    InvokeAIClientError,
+    ServerUnreachableError,
+    UsageError,
+)
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool.order import Order, Outcome
 from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
@@ -177,6 +182,50 @@ async def test_the_other_order_of_a_silent_server_is_not_ordered_twice(pool_of: 
     assert sorted(await finish(sweep)) == list(range(12))
     batches = Counter(order["batch_id"] for order in agent.orders)
     assert max(batches.values()) == 1
+
+
+@pytest.mark.parametrize("responds", [False, True])
+async def test_nothing_stays_at_an_agent_that_is_lost_after_its_server_was_silent(
+    pool_of: OpenPool, responds: bool
+) -> None:
+    """The second order of the server is still being followed, whether the server responds again or not."""
+    hold = Hold()
+    work = [lost, None]
+
+    async def run(order: Order) -> Outcome:
+        step = work.pop(0) if work else ended
+        if step is None:
+            return await hold(order)
+        await hold.begun.wait()
+        return step(order)
+
+    agent = FakeAgent(run=run)
+    pool = pool_of(one=agent, two=FakeAgent(run=Hold()))
+    sweep, execution = pool.sweep(requests(12))
+    await execution.begin()
+    if not responds:
+        agent.description = unreachable()
+    await until(lambda: pool.servers["one"].state == "silent")
+    if responds:
+        await until(lambda: pool.servers["one"].state == "ready")
+    pool.engine.known["two"].run = None
+    pool.engine.lose("one", orderly=True)
+    pool.engine.lose("two", orderly=True)
+    await until(lambda: not any(server.busy for server in pool.servers.all))
+    pool.engine.bring_back("two")
+    assert sorted(await finish(sweep)) == list(range(12))
+
+
+async def test_an_agent_that_was_replaced_unnoticed_takes_part_again(pool_of: OpenPool) -> None:
+    """A new worker with the same server was there before the loss of the old one was noticed."""
+
+    def gone(_: Order) -> Outcome:
+        raise AgentLostError("It has ended.")
+
+    pool = pool_of(one=FakeAgent(run=scripted(gone)))
+    sweep, execution = pool.sweep(requests(6))
+    await execution.begin()
+    assert sorted(await finish(sweep)) == list(range(6))
 
 
 async def test_a_server_with_another_protocol_takes_no_part(pool_of: OpenPool) -> None:

@@ -91,13 +91,13 @@ class Carrier:
     async def carry(self, chunk: Chunk) -> None:
         """Order a chunk at its server, and take the outcome."""
         server = self._servers[chunk.server]
-        visit = server.visit
+        losses = server.losses
         self._at_work[chunk.batch_id] = chunk
         server.busy += len(chunk.rows)
         try:
             outcome = await self._order(chunk)
         except AgentLostError as error:
-            if server.visit == visit:  # otherwise it has come back since
+            if server.losses == losses:  # otherwise another order has reported it
                 self._servers.lost(server.name, error)
             return
         finally:

@@ -254,7 +254,6 @@ class _Link:
 
     def _lost(self, member: _Member) -> AgentLostError:
         planned = member.gone.done() and member.gone.result()
-        asyncio.get_running_loop().call_soon(self.changed.set)  # another worker may have the same agent
         state = "does not respond" if member.absent else "has ended"
         return AgentLostError(f"The agent of {member.info['name']} {state}.", orderly=planned)
 

@@ -61,26 +61,31 @@ class Dispatcher:
         self._backlog.add(indexes)
         self._roster.changed = True
 
-    def restore(self, chunks: Iterable[Chunk], now: float) -> None:
+    def restore(self, chunks: Sequence[Chunk], now: float) -> None:
         """Keep chunks that were sent before a restart for their servers, until ``grace`` is over.
 
-        Call ``add()`` before. Runs that are not open are left out.
+        Call ``add()`` before. Runs that are not open are left out. A chunk of which a run was sent again later had been
+        given up: it is disowned, and its other open runs wait.
 
         Args:
-            chunks: The chunks that were sent and did not come back.
+            chunks: All chunks that were sent, in their order.
             now: The time.
         """
+        last = {
+            self._backlog.index(chunk.request, row): chunk.batch_id for chunk in chunks for row in chunk.rows
+        }
         for chunk in chunks:
+            indexes = {self._backlog.index(chunk.request, row): row for row in chunk.rows}
+            rows = [row for index, row in indexes.items() if self._backlog.state(index) != CLOSED]
+            if not rows:
+                continue
             member = self._roster.member(chunk.server)
-            rows = [
-                row
-                for row in chunk.rows
-                if self._backlog.state(self._backlog.index(chunk.request, row)) != CLOSED
-            ]
+            if any(last[index] != chunk.batch_id for index in indexes):
+                member.disowned[chunk.batch_id] = chunk
+                continue
             for row in rows:
                 self._backlog.assign(chunk.request, row, chunk.batch_id)
-            if rows:
-                self._placement.restore(member, chunk, rows, now)
+            self._placement.restore(member, chunk, rows, now)
         self._roster.changed = True
 
     # --- servers

@@ -109,15 +109,13 @@ class PoolExecution(Listener):
         await self._inputs.prepare(request.body for request in self._runs.requests)
         self._arrivals.restore(kept)
         self._dispatcher.add(self._runs.open)
-        starts = [request.first for request in self._runs.requests]
         chunks: list[Chunk] = []
         for sending in kept.batches:
             assert sending.server is not None
             self._carrier.recorded.add(sending.batch_id)
-            if any(starts[sending.request] + row in self._runs.open for row in sending.rows):
-                chunks.append(
-                    Chunk(sending.batch_id, sending.server, sending.request, tuple(sending.rows), again=True)
-                )
+            chunks.append(
+                Chunk(sending.batch_id, sending.server, sending.request, tuple(sending.rows), again=True)
+            )
         self._dispatcher.restore(chunks, time.monotonic())
 
     async def send(self) -> None:

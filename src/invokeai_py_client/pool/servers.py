@@ -69,8 +69,8 @@ class PoolServer:
     busy: int = 0
     done: int = 0
     info: ServerInfo | None = field(default=None, repr=False)
-    visit: int = field(default=0, repr=False)
-    """How often it has joined the pool."""
+    losses: int = field(default=0, repr=False)
+    """How often its agent was lost."""
 
     @property
     def is_present(self) -> bool:
@@ -187,10 +187,10 @@ class Servers:
 
     def lost(self, name: str, error: AgentLostError) -> None:
         """Note that an agent has ended or does not respond."""
-        server = self._known[name]
-        if server.state is not ServerState.GONE:
-            logger.warning("%s has left the pool: %s", name, error)
-            self._lose(server, ServerState.GONE, str(error), orderly=error.orderly)
+        if self._known[name].state is not ServerState.GONE:
+            self._leave(name, error)
+            # Another worker with the same server may be there already, so that the engine reports no change.
+            self._home.background(asyncio.create_task(self._look_again()))
 
     # ------------------------------------------------------------------ internals
 
@@ -225,6 +225,11 @@ class Servers:
             await self._engine.change()
             self._refresh(await self._engine.agents())
 
+    async def _look_again(self) -> None:
+        await asyncio.sleep(timing.POLL)
+        if self._watcher is not None and not self._watcher.done():
+            self._refresh(await self._engine.agents())
+
     def _refresh(self, names: Sequence[str]) -> None:
         for name in names:
             server = self._known.get(name)
@@ -235,8 +240,8 @@ class Servers:
                 server.state, server.why = ServerState.STARTING, ""
                 self._contact(name)
         for name, server in self._known.items():
-            if name not in names:
-                self.lost(name, AgentLostError(f"The agent of {server.name} has ended."))
+            if name not in names and server.state is not ServerState.GONE:
+                self._leave(name, AgentLostError(f"The agent of {name} has ended."))
 
     def _contact(self, name: str) -> None:
         task = self._contacts.get(name)
@@ -267,14 +272,20 @@ class Servers:
             return
         server.info, server.version = found["info"], found["info"].version
         server.devices = found["info"].devices
-        server.visit += 1
         self._set(server, ServerState.READY)
         for listener in tuple(self._listeners):
             listener.on_ready(server)
 
+    def _leave(self, name: str, error: AgentLostError) -> None:
+        logger.warning("%s has left the pool: %s", name, error)
+        server = self._known[name]
+        server.losses += 1
+        self._lose(server, ServerState.GONE, str(error), orderly=error.orderly)
+
     def _lose(self, server: PoolServer, state: ServerState, why: str, *, orderly: bool) -> None:
-        took_part = server.is_present
+        # A server that does not respond takes no part, but its agent may still follow orders.
+        concerns = server.is_present or state is ServerState.GONE
         self._set(server, state, why)
-        if took_part:
+        if concerns:
             for listener in tuple(self._listeners):
                 listener.on_lost(server, orderly)
