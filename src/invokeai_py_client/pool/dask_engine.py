@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -28,7 +29,8 @@ T = TypeVar("T")
 logger = logging.getLogger("invokeai_py_client.pool")
 
 
-# After how many seconds without a result an agent is checked, and how long it has to respond.
+# After how many seconds without a result an agent is checked, and how long it has to respond. The workers are read from
+# the scheduler as often.
 _SILENCE = 15.0
 # How long a worker that closes may need to cancel its runs.
 _FAREWELL = 15.0
@@ -144,6 +146,7 @@ class _Link:
         self._sent: dict[str, Sent] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading = self._stale = False
+        self._read_at = time.monotonic()
         self.changed = asyncio.Event()
         self.agents: dict[str, _Member] = {}
         """The members that can be asked, by the name of their agent."""
@@ -196,7 +199,8 @@ class _Link:
                 raise
             outcome = None
         finally:
-            del self._sent[batch_id]
+            if self._sent.get(batch_id) is sent:  # otherwise, the order was made again meanwhile
+                del self._sent[batch_id]
             future.release()
         if outcome is not None:
             return outcome
@@ -333,6 +337,10 @@ class _Link:
         while not self.opened.cancelled() and self.opened.exception() is None:
             await asyncio.sleep(_POLL)
             if not self._is_lost:
+                if (
+                    time.monotonic() - self._read_at >= _SILENCE
+                ):  # events may be lost, such as while subscribing
+                    self._begin(self._read())
                 continue
             self._forget()
             try:
@@ -362,6 +370,7 @@ class _Link:
         try:
             while self._stale:
                 self._stale = False
+                self._read_at = time.monotonic()
                 workers = (await self._client.scheduler.identity())["workers"]
                 for address in self._members.keys() - workers.keys():
                     self._remove(address, planned=False)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import click
 
@@ -93,6 +94,7 @@ class Host:
         self.agent = Agent(connection)
         self._connection = connection
         self._left: dict[str, asyncio.Future[Outcome]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._taken = asyncio.Event()
         self._server_task = None if self._server is None else asyncio.create_task(self._serve(self._server))
         self._closing: asyncio.Task[str | None] | None = None
@@ -107,9 +109,23 @@ class Host:
     async def run(self, order: Order) -> Outcome | None:
         """Run an order. If the worker closes, cancel its open runs, and keep its outcome for ``farewell()``.
 
+        If the same order is at work already, it waits until that one has ended: the client was killed and its sweep is
+        resumed, or the client believed that this worker was lost.
+
         Returns:
             The outcome, or None if the worker closes.
         """
+        turn = self._turns.setdefault(order["batch_id"], asyncio.Lock())
+        try:
+            await turn.acquire()
+        except asyncio.CancelledError:
+            return None  # the order before has the outcome
+        try:
+            return await self._run(order)
+        finally:
+            turn.release()
+
+    async def _run(self, order: Order) -> Outcome | None:
         batch_id = order["batch_id"]
         left = self._left[batch_id] = asyncio.get_running_loop().create_future()
         work = asyncio.create_task(
