@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/pool.py scale --servers 2 100 500 --runs 100000 --plot benchmarks/pool.svg
     .venv/bin/python benchmarks/pool.py speed [--rounds N]
-    .venv/bin/python benchmarks/pool.py --faults [--only ROW]
+    .venv/bin/python benchmarks/pool.py --faults [--only ROW ...]
     .venv/bin/python benchmarks/pool.py gpu --model NAME_OR_FILE
 
 ``scale`` uses simulated servers, the others start up to two real ones (``gpu``: four). The parts are in ``pooling``.
@@ -23,7 +23,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a pool of servers.")
     parser.add_argument("--faults", action="store_true", help="reproduce the failure matrix")
     parser.add_argument(
-        "--only", metavar="ROW", help="only the rows of the failure matrix whose name has this text"
+        "--only",
+        metavar="ROW",
+        nargs="+",
+        default=[""],
+        help="only the rows of the failure matrix whose engine and name have one of these texts",
     )
     commands = parser.add_subparsers(dest="command")
     scale = commands.add_parser("scale", help="hundreds of simulated servers")

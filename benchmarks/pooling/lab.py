@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from invokeai_py_client import AsyncInvokeAIClient, LocalServer
 from invokeai_py_client.server.health import free_port
 
 _PACK = Path(__file__).parents[2] / "tests" / "support" / "node_packs" / "wait"
+NAMES = ("first", "second")
+"""The names of the servers' folders, and of their agents on Dask."""
 _FRESH = itertools.count(int(time.time()) % 1_000_000 * 1000)
 
 WAIT: dict[str, Any] = workflow(
@@ -42,11 +45,13 @@ class RealServer:
     """A real server at an address that stays the same when it is started again.
 
     Attributes:
+        root: Its root folder.
         url: Its URL.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, packs: Iterable[Path] = ()) -> None:
+        self.root = root
+        self._packs = [_PACK, *packs]
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._local: LocalServer | None = None
@@ -54,9 +59,9 @@ class RealServer:
     def start(self) -> None:
         """Start it."""
         self._local = LocalServer(
-            root=self._root,
+            root=self.root,
             port=self._port,
-            node_packs=[_PACK],
+            node_packs=self._packs,
             say=lambda text: print(text, file=sys.stderr),
         )
         self._local.start()
@@ -66,6 +71,13 @@ class RealServer:
         """Stop it."""
         if self._local is not None:
             self._local.stop()
+
+    def heal(self) -> None:
+        """Let it work as at first, whatever was done to it."""
+        if self._local is None or not self._local.is_running:
+            self.start()
+        self.thaw()
+        self.pace()
 
     def kill(self) -> None:
         """Kill it."""
@@ -83,7 +95,7 @@ class RealServer:
 
     def pace(self, *, factor: float = 1.0, fails: bool = False) -> None:
         """Let runs take longer, or fail."""
-        target = self._root / "nodes" / _PACK.name / "pace.json"
+        target = self.root / "nodes" / _PACK.name / "pace.json"
         draft = target.with_suffix(".draft")
         draft.write_text(json.dumps({"factor": factor, "fails": fails}))
         draft.replace(target)
@@ -123,8 +135,8 @@ class Lab:
         servers: The servers.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.servers = [RealServer(folder / name) for name in ("first", "second")]
+    def __init__(self, folder: Path, packs: Collection[Path] = ()) -> None:
+        self.servers = [RealServer(folder / name, packs) for name in NAMES]
 
     @property
     def urls(self) -> list[str]:
@@ -132,7 +144,9 @@ class Lab:
         return [server.url for server in self.servers]
 
     async def settle(self) -> None:
-        """Wait until the servers have nothing to do."""
+        """Let both servers work as at first, and wait until they have nothing to do."""
+        for server in self.servers:
+            await asyncio.to_thread(server.heal)
         for url in self.urls:
             async with AsyncInvokeAIClient.from_url(url) as client:
                 await client.queue.wait_until_idle()
@@ -168,10 +182,10 @@ def numbers_of(item: Mapping[str, Any]) -> set[int]:
 
 
 @contextmanager
-def laboratory(count: int = 2) -> Generator[Lab]:
-    """Start the servers for a ``with`` block."""
+def laboratory(count: int = 2, packs: Collection[Path] = ()) -> Generator[Lab]:
+    """Start the servers for a ``with`` block, with other node packs if wanted."""
     with tempfile.TemporaryDirectory(prefix="ivk-pool-") as name:
-        lab = Lab(Path(name))
+        lab = Lab(Path(name), packs)
         lab.servers = lab.servers[:count]
         try:
             for server in lab.servers:
