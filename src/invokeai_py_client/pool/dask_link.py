@@ -46,6 +46,11 @@ class Member:
     gone: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     absent: bool = False
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it was removed as planned, so that it cancels its runs and returns what is done."""
+        return self.gone.done() and self.gone.result()
+
 
 class Link:
     """The connection to a scheduler in one event loop.
@@ -114,8 +119,8 @@ class Link:
         )
         try:
             outcome = await self._while_there(member, future.result())
-        except AgentLostError as error:
-            if not error.orderly:
+        except AgentLostError:
+            if not member.is_closing:
                 raise
             outcome = None
         finally:
@@ -176,9 +181,8 @@ class Link:
         raise AgentLostError(f"The agent of {member.info['name']} has ended.")
 
     def _lost(self, member: Member) -> AgentLostError:
-        planned = member.gone.done() and member.gone.result()
         state = "does not respond" if member.absent else "has ended"
-        return AgentLostError(f"The agent of {member.info['name']} {state}.", orderly=planned)
+        return AgentLostError(f"The agent of {member.info['name']} {state}.")
 
     async def _responds(self, member: Member) -> bool:
         try:
