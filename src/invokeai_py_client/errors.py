@@ -550,17 +550,9 @@ class PoolError(InvokeAIClientError):
 
 
 class AgentLostError(PoolError):
-    """Raised if the agent of a server has ended or does not respond, such as a Dask worker.
-
-    Attributes:
-        orderly: Whether it canceled its orders on its server before it ended.
-    """
+    """Raised if the agent of a server has ended or does not respond, such as a Dask worker."""
 
     code = "agent_lost"
-
-    def __init__(self, message: str, *, orderly: bool = False) -> None:
-        super().__init__(message)
-        self.orderly = orderly
 
 
 class QuickTaskError(InvokeAIClientError, ValueError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import readers
 from on_server import gallery_restored
+from PIL import Image
 
 from invokeai_py_client import InvokeAIClient
 from invokeai_py_client.cli.codegen import codegen
@@ -59,7 +60,7 @@ def reader(
     monkeypatch: pytest.MonkeyPatch,
     logging_restored: None,
 ) -> Iterator[Path]:
-    """Return a reader's working directory. Whatever the docs leave on the server is deleted afterwards."""
+    """Return a reader's working directory. The server has two images, and what the docs leave there is deleted."""
     # A server that a page starts must not meet one of the developer's: share only the installations and the node types.
     for name in ("servers", "tiny-models"):
         (tmp_path / "cache").mkdir(exist_ok=True)
@@ -90,6 +91,8 @@ def reader(
             codegen.main([file, "-o", f"{module}.py", "--url", server.url], standalone_mode=False)
         before = made_on(client)
         with gallery_restored(client):
+            for color in ("teal", "navy"):
+                client.image_repo.upload(Image.new("RGB", (64, 64), color))
             yield folder
         after = made_on(client)
         for key in after["models"] - before["models"]:

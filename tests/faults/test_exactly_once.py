@@ -186,6 +186,7 @@ async def test_original_request_arrives_after_the_retry(proxy: Proxy, queue: Inv
     async with AsyncInvokeAIClient.from_url(proxy.url) as client:
         wf = await client.workflow_repo.create_workflow(workflows.add())
         client.settings.timeout = 1.0
+        # Not longer: the server closes connections without a request after 5 s.
         proxy.rule("POST", ENQUEUE, script(delay(3.0)))
         with removed:
             run = await wf.start()
@@ -194,6 +195,29 @@ async def test_original_request_arrives_after_the_retry(proxy: Proxy, queue: Inv
                 await removed.event.wait()
                 await asyncio.gather(*client.connection.part(LiveRuns)._guarding)
         assert batches(queue) == [(run.item_id, run.batch_id)]
+
+
+async def test_original_request_arrives_after_its_runs_have_ended(
+    proxy: Proxy, queue: InvokeAIClient
+) -> None:
+    """Its batch, the second one of a sweep, is not followed any more."""
+    queue.queue_repo.resume()
+    removed = Heard("reached the server twice")
+    nodes: dict[str, Any] = {"vae": ("vae_loader", {}), "sum": ("add", {"a": 1, "b": 2})}
+    document = workflows.workflow("VAE", nodes, [], [("vae", "vae_model"), ("sum", "a")])
+    async with AsyncInvokeAIClient.from_url(proxy.url) as client:
+        wf = await client.workflow_repo.create_workflow(document)
+        client.settings.timeout = 1.0
+        proxy.rule("POST", ENQUEUE, script(None, delay(3.0)))
+        with removed:
+            sweep = await wf.sweep(vae_model=["tiny-vae-sd1", "tiny-vae-sdxl"])
+            runs = [run async for run in sweep]
+            assert len({run.batch_id for run in runs}) == 2
+            assert not removed.event.is_set(), "the copy must arrive after the end"
+            async with asyncio.timeout(60):
+                await removed.event.wait()
+                await asyncio.gather(*client.connection.part(LiveRuns)._guarding)
+        assert batches(queue) == sorted((run.item_id, run.batch_id) for run in runs)
 
 
 async def test_original_request_arrives_just_before_the_retry(

@@ -138,11 +138,14 @@ class FakeEngine:
             work.cancel()
             gone.cancel()
 
-    def lose(self, agent: str, *, orderly: bool = False) -> None:
+    def lose(self, agent: str) -> None:
         """End an agent."""
-        one = self.known[agent]
-        one.lost = AgentLostError("It has ended.", orderly=orderly)
-        one.gone.set()
+        self.retire(agent)
+        self.known[agent].gone.set()
+
+    def retire(self, agent: str) -> None:
+        """Let an agent end that still returns its orders."""
+        self.known[agent].lost = AgentLostError("It has ended.")
         self.changed.set()
 
     def bring_back(self, agent: str) -> None:

@@ -84,7 +84,7 @@ class World:
         self.pool.join(server, self.now, devices=devices, fits=fits)
         self.check()
 
-    def leave(self, server: str, *, orderly: bool = False) -> None:
+    def leave(self, server: str) -> None:
         self.present.pop(server, None)
         for batch in self.batches.values():
             if batch.chunk.server != server:
@@ -92,9 +92,7 @@ class World:
             if self.at_work.pop(batch.chunk.batch_id, None) is not None:
                 batch.lost = self.now
                 batch.excused = self.canceled
-            if orderly and batch.lost is not None and not batch.excused:
-                batch.alive.clear()
-        self.pool.leave(server, self.now, orderly=orderly)
+        self.pool.leave(server, self.now)
         self.check()
 
     def end(self, batch_id: str, states: Mapping[int, JobStatus], *, asked: bool = True) -> None:

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from fake_dask import FakeDask
 
-from invokeai_py_client.pool import dask_engine
-from invokeai_py_client.pool.dask_engine import _Link
+from invokeai_py_client.pool import dask_link
+from invokeai_py_client.pool.dask_link import Link
 from invokeai_py_client.pool.dask_worker import Host
 from invokeai_py_client.pool.order import Order, Outcome
 
@@ -24,19 +24,19 @@ ORDER = cast("Order", {"batch_id": "batch"})
 def dask(monkeypatch: pytest.MonkeyPatch) -> FakeDask:
     fake = FakeDask()
     monkeypatch.setitem(sys.modules, "distributed", cast("Any", SimpleNamespace(Client=fake)))
-    monkeypatch.setattr(dask_engine, "_POLL", 0.005)
+    monkeypatch.setattr(dask_link, "_POLL", 0.005)
     return fake
 
 
 @pytest_asyncio.fixture
-async def link(dask: FakeDask) -> AsyncIterator[_Link]:
-    link = _Link("tcp://head:8786", None)
+async def link(dask: FakeDask) -> AsyncIterator[Link]:
+    link = Link("tcp://head:8786", None)
     await link.opened
     yield link
     await link.close()
 
 
-async def agents(link: _Link, *names: str) -> None:
+async def agents(link: Link, *names: str) -> None:
     """Wait until a link has exactly some agents."""
     async with asyncio.timeout(20):
         while set(link.agents) != set(names):
@@ -45,11 +45,11 @@ async def agents(link: _Link, *names: str) -> None:
 
 
 async def test_workers_are_found_whether_their_events_arrive_or_not(
-    dask: FakeDask, link: _Link, monkeypatch: pytest.MonkeyPatch
+    dask: FakeDask, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dask.add("told")
     await agents(link, "told")
-    monkeypatch.setattr(dask_engine, "_SILENCE", 0.02)
+    monkeypatch.setattr(dask_link, "_SILENCE", 0.02)
     dask.add("untold", told=False)
     await agents(link, "told", "untold")
     dask.workers.clear()
@@ -58,7 +58,7 @@ async def test_workers_are_found_whether_their_events_arrive_or_not(
 
 @pytest.mark.parametrize("sequence", [(0, 1), (1, 0)])
 async def test_an_order_that_is_made_again_while_the_first_one_is_at_work(
-    dask: FakeDask, link: _Link, sequence: tuple[int, int]
+    dask: FakeDask, link: Link, sequence: tuple[int, int]
 ) -> None:
     """A worker hung, was lost, and responds again: its other order is still being followed."""
     ends = [asyncio.Event(), asyncio.Event()]

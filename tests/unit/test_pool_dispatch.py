@@ -423,13 +423,17 @@ def test_a_late_result_of_a_run_that_waits_spares_the_copy() -> None:
     assert pool.orders(12) == []
 
 
-def test_an_orderly_leave_gives_the_runs_to_others_at_once() -> None:
-    pool = new_pool([1], None, "a", "b")
-    [chunk] = pool.orders(0)
-    pool.leave(chunk.server, 1, orderly=True)
-    [other] = pool.orders(1)
-    assert other.server != chunk.server
-    assert pool.disowned(chunk.server) == []
+def test_a_server_that_leaves_and_returns_its_chunk_keeps_nothing() -> None:
+    pool = new_pool([20], None, "a", "b")
+    chunks = order(pool)["a"]
+    pool.leave("a", 1)
+    for chunk in chunks:
+        pool.ended(chunk.batch_id, {chunk.rows[0]: DONE}, 1)
+    firsts = [index for index, _ in pool.released()]
+    assert firsts == [chunk.rows[0] for chunk in chunks]
+    assert pool.next_time() is None, "nothing is held"
+    assert sorted([*firsts, *work(pool, 2)]) == list(range(20))
+    assert pool.disowned("a") == []
 
 
 def test_a_silent_server_is_disowned_and_gets_nothing_until_it_joins() -> None:

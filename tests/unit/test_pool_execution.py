@@ -20,6 +20,7 @@ from invokeai_py_client.errors import (
     UsageError,
 )
 from invokeai_py_client.models import JobStatus
+from invokeai_py_client.pool import execution as execution_module
 from invokeai_py_client.pool.order import Order, Outcome
 from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
 from invokeai_py_client.sweep.sweep import AsyncSweep
@@ -104,17 +105,18 @@ async def test_each_run_is_delivered_once_and_recorded_with_its_server(
     assert all(server.busy == 0 for server in pool.servers.all)
 
 
-async def test_orders_of_an_agent_that_ended_in_an_orderly_way_go_to_others_at_once(
-    pool_of: OpenPool,
-) -> None:
+async def test_what_an_agent_returns_when_it_ends_goes_to_others_at_once(pool_of: OpenPool) -> None:
     hold = Hold()
+    hold.outcome = lambda order: ended(order, count=1)
     pool = pool_of(one=FakeAgent(run=hold), two=FakeAgent())
     sweep, execution = pool.sweep(requests(12))
     await execution.begin()
     await hold.begun.wait()
-    pool.engine.lose("one", orderly=True)
+    pool.engine.retire("one")
+    await until(lambda: pool.servers["one"].state == "gone")
+    hold.released.set()
     assert sorted(await finish(sweep)) == list(range(12))
-    assert {run.server for run in sweep.runs} == {"two"}
+    assert sum(run.server == "one" for run in sweep.runs) == len(pool.engine.known["one"].orders)
 
 
 async def test_an_agent_that_comes_back_receives_the_same_batches_again(pool_of: OpenPool) -> None:
@@ -186,9 +188,10 @@ async def test_the_other_order_of_a_silent_server_is_not_ordered_twice(pool_of: 
 
 @pytest.mark.parametrize("responds", [False, True])
 async def test_nothing_stays_at_an_agent_that_is_lost_after_its_server_was_silent(
-    pool_of: OpenPool, responds: bool
+    pool_of: OpenPool, responds: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second order of the server is still being followed, whether the server responds again or not."""
+    monkeypatch.setattr(execution_module, "_GRACE", 0.05)
     hold = Hold()
     work = [lost, None]
 
@@ -209,8 +212,8 @@ async def test_nothing_stays_at_an_agent_that_is_lost_after_its_server_was_silen
     if responds:
         await until(lambda: pool.servers["one"].state == "ready")
     pool.engine.known["two"].run = None
-    pool.engine.lose("one", orderly=True)
-    pool.engine.lose("two", orderly=True)
+    pool.engine.lose("one")
+    pool.engine.lose("two")
     await until(lambda: not any(server.busy for server in pool.servers.all))
     pool.engine.bring_back("two")
     assert sorted(await finish(sweep)) == list(range(12))

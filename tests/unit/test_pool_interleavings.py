@@ -29,7 +29,7 @@ EVENTS = (
     *("mixed",) * 3,
     *("failed",) * 2,
     *("join",) * 4,
-    *("wait", "wait long", "nothing", "silent", "late", "leave", "leave orderly", "cancel", "add", "restart"),
+    *("wait", "wait long", "nothing", "silent", "late", "leave", "cancel", "add", "restart"),
 )
 steps = st.lists(
     st.tuples(st.sampled_from(EVENTS), st.integers(0, 59), st.integers(0, 2**20)), min_size=10, max_size=60
@@ -66,8 +66,6 @@ def play(world: World, what: str, which: int, bits: int, *, broken: str | None) 
             world.end(batch.chunk.batch_id, dict.fromkeys(rows, DONE), asked=False)
     elif what == "leave":
         world.leave(server)
-    elif what == "leave orderly":
-        world.leave(server, orderly=True)
     elif what == "join":
         number = len(world.requests)
         fits = None if which % 4 else {request for request in range(number) if bits >> request & 1}

@@ -10,7 +10,14 @@ import click
 from invokeai_py_client._paths import absolute_path
 from invokeai_py_client.cli.complete import complete_pools
 from invokeai_py_client.cli.group import IvkCommand
-from invokeai_py_client.cli.options import UserPath, output_options
+from invokeai_py_client.cli.options import (
+    UserPath,
+    host_option,
+    output_options,
+    startup_option,
+    tiny_models_option,
+    version_option,
+)
 from invokeai_py_client.cli.output import counted, echo, emit, hint, say
 from invokeai_py_client.cli.tables import Column, show_table
 from invokeai_py_client.errors import UsageError
@@ -33,9 +40,7 @@ _FOLDER = UserPath(file_okay=False)
     help="Number of servers.",
 )
 @click.option("--name", metavar="NAME", default="local", show_default=True, help="Name of the pool.")
-@click.option(
-    "--version", "version", metavar="VERSION", default="6.14.2", show_default=True, help="InvokeAI release."
-)
+@version_option
 @click.option(
     "--root",
     metavar="DIR",
@@ -48,24 +53,15 @@ _FOLDER = UserPath(file_okay=False)
     type=click.IntRange(1, 65535),
     help="Port of the first server; the others follow. Defaults to free ports.",
 )
-@click.option(
-    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on."
-)
+@host_option
 @click.option(
     "--models-from",
     metavar="DIR",
     type=_FOLDER,
     help="Root folder of an InvokeAI whose models the servers use as well. They are not copied.",
 )
-@click.option("--tiny-models", is_flag=True, help="Install tiny models for tests, including FLUX models.")
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=120.0,
-    show_default=True,
-    help="Seconds to wait for startup.",
-)
+@tiny_models_option
+@startup_option
 @output_options
 def up(
     count: int,

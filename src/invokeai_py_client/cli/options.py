@@ -71,6 +71,26 @@ def url_option(command: F) -> F:
     )(command)
 
 
+version_option = click.option(
+    "--version", "version", metavar="VERSION", default="6.14.2", show_default=True, help="InvokeAI release."
+)
+"""Of a local server to install or start."""
+host_option = click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
+tiny_models_option = click.option(
+    "--tiny-models", is_flag=True, help="Install tiny models for tests, including FLUX models."
+)
+startup_option = click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=float,
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait for startup.",
+)
+
+
 @overload
 def output_options(command: F) -> F: ...
 @overload

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ from invokeai_py_client.cli.pool_servers import check, ls
 
 if TYPE_CHECKING:
     from invokeai_py_client.pool_settings import PoolSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(cls=IvkGroup)
@@ -38,13 +41,22 @@ pool.add_command(check)
 _FILE = UserPath(dir_okay=False)
 
 
+def _tls_options(command: F) -> F:
+    """Add the options for the certificates of a ``tls://`` scheduler."""
+    for name, text in (
+        ("--tls-key", "Key of that certificate."),
+        ("--tls-cert", "This machine's certificate for the scheduler."),
+        ("--tls-ca", "Certificate of the scheduler's authority."),
+    ):
+        command = click.option(name, metavar="FILE", type=_FILE, help=text)(command)
+    return command
+
+
 @pool.command()
 @click.argument("name", metavar="NAME")
 @click.argument("servers", metavar="[SERVER]...", nargs=-1, shell_complete=complete_servers)
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler of the pool, such as tls://login1:8786.")
-@click.option("--tls-ca", metavar="FILE", type=_FILE, help="Certificate of the scheduler's authority.")
-@click.option("--tls-cert", metavar="FILE", type=_FILE, help="Your certificate for the scheduler.")
-@click.option("--tls-key", metavar="FILE", type=_FILE, help="Key of your certificate.")
+@_tls_options
 @output_options
 def add(
     name: str,
@@ -103,9 +115,7 @@ def rm(name: str, as_json: bool) -> None:
     help="Start a server on this root folder instead.",
 )
 @click.option("--name", metavar="NAME", help="Name of the server in the pool. Defaults to its host and port.")
-@click.option("--tls-ca", metavar="FILE", type=_FILE, help="Certificate of the scheduler's authority.")
-@click.option("--tls-cert", metavar="FILE", type=_FILE, help="This machine's certificate.")
-@click.option("--tls-key", metavar="FILE", type=_FILE, help="Key of the certificate.")
+@_tls_options
 def join(
     scheduler: str,
     url: str | None,

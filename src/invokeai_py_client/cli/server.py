@@ -13,16 +13,20 @@ import click
 from invokeai_py_client._paths import absolute_path
 from invokeai_py_client.cli.administration import COMMANDS
 from invokeai_py_client.cli.group import IvkGroup
-from invokeai_py_client.cli.options import UserPath, output_options
+from invokeai_py_client.cli.options import (
+    UserPath,
+    host_option,
+    output_options,
+    startup_option,
+    tiny_models_option,
+    version_option,
+)
 from invokeai_py_client.cli.output import echo, emit, hint, say
 from invokeai_py_client.cli.streams import output_is_lost
 
 if TYPE_CHECKING:
     from invokeai_py_client.server.state import Running
 
-_version = click.option(
-    "--version", "version", metavar="VERSION", default="6.14.2", show_default=True, help="InvokeAI release."
-)
 _root = click.option(
     "--root",
     metavar="DIR",
@@ -72,7 +76,7 @@ def _choose(root: Path | None) -> Running | None:
 
 
 @server.command()
-@_version
+@version_option
 @click.option("--force", is_flag=True, help="Reinstall.")
 @output_options
 def install(version: str, force: bool, as_json: bool) -> None:
@@ -91,7 +95,7 @@ def install(version: str, force: bool, as_json: bool) -> None:
 
 
 @server.command()
-@_version
+@version_option
 @_root
 @click.option(
     "--port",
@@ -99,18 +103,9 @@ def install(version: str, force: bool, as_json: bool) -> None:
     type=click.IntRange(1, 65535),
     help="Port to listen on. Defaults to a free port.",
 )
-@click.option(
-    "--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on."
-)
-@click.option("--tiny-models", is_flag=True, help="Install tiny models for tests, including FLUX models.")
-@click.option(
-    "--timeout",
-    metavar="SECONDS",
-    type=float,
-    default=120.0,
-    show_default=True,
-    help="Seconds to wait for startup.",
-)
+@host_option
+@tiny_models_option
+@startup_option
 @output_options
 def start(
     version: str,
@@ -197,7 +192,7 @@ def status(as_json: bool) -> None:
 
 
 @server.command()
-@_version
+@version_option
 @_root
 @click.option(
     "-n",

@@ -81,7 +81,7 @@ class Dispatcher:
                 continue
             member = self._roster.member(chunk.server)
             if any(last[index] != chunk.batch_id for index in indexes):
-                member.disowned[chunk.batch_id] = chunk
+                self._placement.disown(member, chunk)
                 continue
             for row in rows:
                 self._backlog.assign(chunk.request, row, chunk.batch_id)
@@ -104,15 +104,14 @@ class Dispatcher:
         member.devices = devices
         self._placement.enter(member)
 
-    def leave(self, server: str, now: float, *, orderly: bool = False) -> None:
+    def leave(self, server: str, now: float) -> None:
         """Note that a server takes no part any more.
 
         Args:
             server: The name of the server.
             now: The time.
-            orderly: Whether it stopped its chunks before. They are then given to others at once.
         """
-        self._placement.exit(self._roster.member(server), now, orderly=orderly)
+        self._placement.exit(self._roster.member(server), now)
 
     def disowned(self, server: str) -> list[str]:
         """Return the batches that were given to others while a server could not be asked.

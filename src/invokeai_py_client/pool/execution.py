@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("invokeai_py_client.pool")
 
+# For how long the chunks of a lost server are kept for it, in seconds.
+_GRACE = 10.0
 # How long cancel() waits for the servers to report the runs that it canceled, in seconds.
 _CANCEL = 10.0
 
@@ -72,6 +74,7 @@ class PoolExecution(Listener):
         self._dispatcher = Dispatcher(
             [RequestInfo(one.first, one.count, affinity_of(one.body)) for one in runs.requests],
             seconds=seconds,
+            grace=_GRACE,
         )
         self._arrivals = Arrivals(runs, inputs, folder)
         self._carrier = Carrier(
@@ -178,11 +181,11 @@ class PoolExecution(Listener):
         self._demands.accept(server)
         self._spawn(self._admit(server))
 
-    def on_lost(self, server: PoolServer, orderly: bool) -> None:
-        """Hold the chunks of a server for some seconds, or let other servers do them at once."""
+    def on_lost(self, server: PoolServer) -> None:
+        """Hold the chunks of a server for some seconds, before other servers do them."""
         # Orders at an agent that is there end by themselves, also if its server does not respond.
         if server.state is ServerState.GONE or not self._dispatcher.at(server.name):
-            self._dispatcher.leave(server.name, time.monotonic(), orderly=orderly)
+            self._dispatcher.leave(server.name, time.monotonic())
         self._wake.set()
 
     # ------------------------------------------------------------------ the driver

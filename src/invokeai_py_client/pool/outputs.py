@@ -45,9 +45,11 @@ class KeptFolder:
             UsageError: A file cannot be written, for example because the disk is full.
         """
         if files:
-            await asyncio.to_thread(self._write, files)
+            # Not a method: the thread keeps it for a moment, and with it the temporary folder.
+            await asyncio.to_thread(_write, self._path, files)
 
-    def _write(self, files: Mapping[str, bytes]) -> None:
-        for name, data in files.items():
-            if is_file_name(name):
-                write_atomically(self._path / name, data)
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        if is_file_name(name):
+            write_atomically(folder / name, data)

@@ -74,13 +74,13 @@ class Placement:
             self._idle[member] = None
         self._change(member)
 
-    def exit(self, member: Member, now: float, *, orderly: bool) -> None:
+    def exit(self, member: Member, now: float) -> None:
         """Let a server take no part, and hold its chunks."""
         for batch_id in list(member.work):
             self.hold(member, self._end(member, batch_id), now)
         self._silence(member, now)
-        if orderly or self._results.canceled:
-            self.give_away(member, disown=not orderly)
+        if self._results.canceled:
+            self.give_away(member)
 
     def _silence(self, member: Member, now: float) -> None:
         member.present = False
@@ -136,6 +136,7 @@ class Placement:
             at_work = True
         else:
             chunk = member.held.pop(batch_id)
+            self._set_time(member, now)
         known = self._known.pop(batch_id, None)
         if known is not None:
             chunk = replace(chunk, rows=tuple(row for row in chunk.rows if row not in known))
@@ -172,19 +173,20 @@ class Placement:
         if member.held and not member.present:
             member.until = now + self._grace
             self.away[member] = None
+        else:
+            member.until = None
+            self.away.pop(member, None)
 
-    def give_away(self, member: Member, *, disown: bool = True) -> None:
-        """Give the chunks that are held for a server to others.
+    def disown(self, member: Member, chunk: Chunk) -> None:
+        """Note that a chunk that others do may still run at a server, which may report it late."""
+        member.disowned[chunk.batch_id] = chunk
+        self._late[chunk.batch_id] = member, chunk
 
-        Args:
-            member: The server.
-            disown: Whether the chunks may still run there.
-        """
+    def give_away(self, member: Member) -> None:
+        """Give the chunks that are held for a server, and may still run there, to others."""
         for batch_id, chunk in member.held.items():
             del self._owner[batch_id]
-            self._late[batch_id] = member, chunk
-            if disown:
-                member.disowned[batch_id] = chunk
+            self.disown(member, chunk)
             for row in reversed(chunk.rows):
                 self._results.give_back(member, chunk, row, counted=False)
         member.held.clear()

@@ -84,13 +84,8 @@ class Listener:
     def on_ready(self, server: PoolServer) -> None:
         """Called when a server takes part, or takes part again."""
 
-    def on_lost(self, server: PoolServer, orderly: bool) -> None:
-        """Called when a server takes no part any more.
-
-        Args:
-            server: The server.
-            orderly: Whether its agent canceled its orders before it ended.
-        """
+    def on_lost(self, server: PoolServer) -> None:
+        """Called when a server takes no part any more."""
 
 
 class Servers:
@@ -182,7 +177,7 @@ class Servers:
         if server.state in (ServerState.SILENT, ServerState.GONE):
             return
         logger.warning("%s takes no part until it responds: %s", name, why)
-        self._lose(server, ServerState.SILENT, why, orderly=False)
+        self._lose(server, ServerState.SILENT, why)
         self._contact(name)
 
     def lost(self, name: str, error: AgentLostError) -> None:
@@ -280,12 +275,12 @@ class Servers:
         logger.warning("%s has left the pool: %s", name, error)
         server = self._known[name]
         server.losses += 1
-        self._lose(server, ServerState.GONE, str(error), orderly=error.orderly)
+        self._lose(server, ServerState.GONE, str(error))
 
-    def _lose(self, server: PoolServer, state: ServerState, why: str, *, orderly: bool) -> None:
+    def _lose(self, server: PoolServer, state: ServerState, why: str) -> None:
         # A server that does not respond takes no part, but its agent may still follow orders.
         concerns = server.is_present or state is ServerState.GONE
         self._set(server, state, why)
         if concerns:
             for listener in tuple(self._listeners):
-                listener.on_lost(server, orderly)
+                listener.on_lost(server)

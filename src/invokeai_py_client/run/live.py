@@ -56,7 +56,7 @@ class LiveRuns:
         self._trackers: WeakValueDictionary[str, BatchTracker] = WeakValueDictionary()
         self._begun: int | None = None
         self._loads = ModelLoads()
-        self._guards: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._guards: dict[str, tuple[Callable[[], Awaitable[None]], float]] = {}
         self._guarding: set[asyncio.Task[None]] = set()
         self.states = StateReader(connection)
         self._past = PastEvents()
@@ -143,9 +143,13 @@ class LiveRuns:
         self._trackers.pop(batch_id, None)
 
     def on_enqueued(self, batch_id: str, guard: Callable[[], Awaitable[None]]) -> None:
-        """Await a function whenever more items of a followed batch were enqueued, or may have been."""
-        self._guards = {known: kept for known, kept in self._guards.items() if known in self._trackers}
-        self._guards[batch_id] = guard
+        """Await a function whenever more items of a batch were enqueued, or may have been, in the next ten minutes.
+
+        The batch need not be followed: a request that was held back may arrive after its runs have ended.
+        """
+        now = time.monotonic()
+        self._guards = {known: kept for known, kept in self._guards.items() if kept[1] > now}
+        self._guards[batch_id] = guard, now + timing.LATE_REQUEST
 
     async def close(self) -> None:
         """Cancel the tasks of the running event loop, because they would open connections again."""
@@ -200,8 +204,8 @@ class LiveRuns:
             tracker.event(event)
 
     def _guard(self, batch_id: str) -> None:
-        guard = self._guards.get(batch_id)
-        if guard is None or batch_id not in self._trackers:
+        guard, until = self._guards.get(batch_id, (None, 0.0))
+        if guard is None or until < time.monotonic():
             return
 
         async def run() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from invokeai_py_client.server.processes import output_of
 
 MIB = 2**20
 
@@ -65,18 +66,6 @@ def _query(query: str, *, columns: int) -> list[list[str]]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    try:
-        done = subprocess.run(
-            [tool, query, "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    if done.returncode != 0:
-        return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    output = output_of(tool, query, "--format=csv,noheader,nounits") or ""
+    rows = [[cell.strip() for cell in line.split(",")] for line in output.splitlines()]
     return [row for row in rows if len(row) == columns]

@@ -6,13 +6,13 @@ import configparser
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from invokeai_py_client._paths import home_folder
+from invokeai_py_client.server.processes import output_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,25 +106,9 @@ def _places() -> Iterator[str]:
         yield found
 
 
-def ask_uv(uv: str | Path, *words: str) -> str | None:
-    """Return the output of a uv command, or None if it cannot be run, fails or does not finish in time."""
-    try:
-        response = subprocess.run(
-            [str(uv), *words],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return response.stdout if response.returncode == 0 else None
-
-
 def works(path: str | Path) -> bool:
     """Whether a uv runs and is new enough."""
-    match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", ask_uv(path, "--version") or "")
+    match = re.match(r"uv (\d+)\.(\d+)\.(\d+)", output_of(path, "--version") or "")
     return match is not None and tuple(map(int, match.groups())) >= OLDEST
 
 

@@ -44,6 +44,22 @@ def spawn(
         )
 
 
+def output_of(program: str | Path, *words: str) -> str | None:
+    """Return the output of a program, or None if it cannot be run, fails or does not finish in time."""
+    try:
+        response = subprocess.run(
+            [str(program), *words],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return response.stdout if response.returncode == 0 else None
+
+
 def identity(pid: int) -> str | None:
     """Return a text that identifies a process, or None if the process has ended (or is a zombie).
 

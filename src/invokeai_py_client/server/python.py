@@ -12,7 +12,7 @@ from pathlib import Path
 
 from invokeai_py_client._paths import home_folder
 from invokeai_py_client.errors import PythonNotFoundError
-from invokeai_py_client.server.pip import ask_uv
+from invokeai_py_client.server.processes import output_of
 
 _ASK = (
     "import sys,sysconfig;"
@@ -107,7 +107,7 @@ def _known_places(name: str) -> list[Path]:
 
 
 def _from_uv(uv: str, name: str) -> Path | None:
-    path = (ask_uv(uv, "--no-python-downloads", "python", "find", "--system", name) or "").strip()
+    path = (output_of(uv, "--no-python-downloads", "python", "find", "--system", name) or "").strip()
     return Path(path) if path else None
 
 

@@ -31,6 +31,9 @@ TAKE_BACK = 8.0
 TAKE_BACK_POLL = 0.1
 """How often it checks that."""
 
+LATE_REQUEST = 600.0
+"""For how long a request that a proxy held back may arrive after its retry, so that its copies of runs are removed."""
+
 QUEUE_FULL = 5.0
 """How often a sweep tries to send runs to a full queue that contains none of its runs."""
 
