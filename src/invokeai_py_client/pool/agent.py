@@ -18,7 +18,7 @@ from invokeai_py_client.pool.fit import ModelInfo, ServerInfo, with_models
 from invokeai_py_client.pool.look import Look, Pictures, look_at
 from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome, not_done
 from invokeai_py_client.pool.supplies import Supplies
-from invokeai_py_client.pool.vigil import find_trouble, until_lost
+from invokeai_py_client.pool.vigil import Vigil, find_trouble
 from invokeai_py_client.run.end import RunEnd
 from invokeai_py_client.run.enqueue import cancel_batches
 from invokeai_py_client.sweep.one_server import ServerExecution
@@ -84,6 +84,7 @@ class Agent:
         self._breaks = 0
         self._work: dict[str, _Work] = {}
         self._supplies = Supplies(connection)
+        self._vigil = Vigil(connection)
         # A batch may be withdrawn before its order arrives.
         self._withdrawn: dict[str, None] = {}
 
@@ -163,7 +164,7 @@ class Agent:
         """
         batch_id = order["batch_id"]
         doing: asyncio.Task[Any] = asyncio.create_task(self._run(order, sent))
-        watching = asyncio.create_task(until_lost(self._connection, others=order["others"]))
+        watching = asyncio.create_task(self._vigil.until_lost(others=order["others"]))
         try:
             await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
             if doing.done():

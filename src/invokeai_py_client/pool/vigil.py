@@ -30,28 +30,58 @@ async def find_trouble(connection: Connection) -> APIRequestError | None:
     return None
 
 
-async def until_lost(connection: Connection, *, others: bool) -> APIRequestError:
-    """Return why a server counts as lost, when it has not responded for too long.
+class Vigil:
+    """Watches whether a server responds while orders are at work there. All of them share its questions.
 
     Args:
-        connection: The server. Its ``outage_timeout`` is the longest time, in seconds.
-        others: Whether another server can do its runs. Then refused connections are tolerated for 3 seconds only.
+        connection: The server. Its ``outage_timeout`` is the longest time that it may not respond, in seconds.
     """
-    since: float | None = None
-    turn = 0
-    while True:
-        await asyncio.sleep(timing.POLL)
-        turn += 1
-        if since is None and connection.hub.connected and turn % _RARELY:
-            continue
-        asked = time.monotonic()
-        error = await find_trouble(connection)
-        if error is None:
-            since = None
-            continue
-        since = since if since is not None else asked
-        longest = connection.settings.outage_timeout
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._orders = 0
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._error: APIRequestError | None = None
+        self._since = 0.0
+
+    async def until_lost(self, *, others: bool) -> APIRequestError:
+        """Return why the server counts as lost, when it has not responded for too long.
+
+        Args:
+            others: Whether another server can do the runs of the order. Then refused connections are tolerated for 3
+                seconds only.
+        """
+        self._orders += 1
+        if self._task is None:
+            self._error, self._task = None, asyncio.create_task(self._watch())
+        try:
+            while True:
+                await self._news.wait()
+                if self._error is not None and self._is_over(self._error, others=others):
+                    return self._error
+        finally:
+            self._orders -= 1
+            if not self._orders and self._task is not None:
+                self._task.cancel()
+                self._task = None
+
+    def _is_over(self, error: APIRequestError, *, others: bool) -> bool:
+        longest = self._connection.settings.outage_timeout
         if others and type(error) is ServerUnreachableError:  # its subclasses are other faults than a refusal
             longest = min(longest, _REFUSED)
-        if time.monotonic() - since >= longest:
-            return error
+        return time.monotonic() - self._since >= longest
+
+    async def _watch(self) -> None:
+        turn = 0
+        while True:
+            await asyncio.sleep(timing.POLL)
+            turn += 1
+            if self._error is None and self._connection.hub.connected and turn % _RARELY:
+                continue
+            asked, before = time.monotonic(), self._error
+            self._error = await find_trouble(self._connection)
+            if before is None:
+                self._since = asked
+            self._news.set()
+            self._news = asyncio.Event()
