@@ -12,6 +12,7 @@ from invokeai_py_client.errors import APIRequestError, ConnectionLostError, Serv
 from invokeai_py_client.pool import vigil
 from invokeai_py_client.pool.vigil import Vigil
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.hub import EventHub
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
 REFUSED, HUNG = ServerUnreachableError(None, None, "refused"), ConnectionLostError(None, None, "no response")
@@ -108,3 +109,20 @@ async def test_nothing_is_asked_without_orders_and_a_later_order_is_watched_agai
         server.trouble = None
         await asyncio.sleep(0)  # the watch ends
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_server_that_sends_events_is_asked_only_when_they_stop(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of servers would otherwise be asked all the time. A server that hangs keeps its connection."""
+    monkeypatch.setattr(EventHub, "connected", True)
+    monkeypatch.setattr(vigil, "_SILENCE", 0.01)
+    server.trouble = HUNG
+    connection = watch(0.0)._connection
+    connection.hub.heard = float("inf")
+    order = asyncio.create_task(Vigil(connection).until_lost(others=False))
+    await soon(lambda: asyncio.sleep(timing.POLL), 10)
+    assert not server.asked and not order.done()
+    connection.hub.heard = 0.0
+    async with asyncio.timeout(20):
+        assert await order is HUNG

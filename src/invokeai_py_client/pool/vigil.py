@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # How long a server has to respond, in seconds.
 _PATIENCE = 5.0
-# How many polling intervals pass between two questions while events can arrive. A hung server keeps its connections.
-_RARELY = 5
+# After how many seconds without an event the server is asked. A hung server keeps its connections.
+_SILENCE = 5.0
 # How long a server may refuse connections while another one can do its runs, in seconds. It is being restarted at best.
 _REFUSED = 3.0
 
@@ -53,8 +53,10 @@ class Vigil:
                 seconds only.
         """
         self._orders += 1
-        if self._task is None:
-            self._error, self._task = None, asyncio.create_task(self._watch())
+        watching = self._task
+        if watching is None:
+            self._error = None
+            watching = self._task = asyncio.create_task(self._watch())
         try:
             while True:
                 await self._news.wait()
@@ -62,8 +64,8 @@ class Vigil:
                     return self._error
         finally:
             self._orders -= 1
-            if not self._orders and self._task is not None:
-                self._task.cancel()
+            if not self._orders:
+                watching.cancel()
                 self._task = None
 
     def _is_over(self, error: APIRequestError, *, others: bool) -> bool:
@@ -73,13 +75,13 @@ class Vigil:
         return time.monotonic() - self._since >= longest
 
     async def _watch(self) -> None:
-        turn = 0
+        hub, asked = self._connection.hub, time.monotonic()
         while True:
             await asyncio.sleep(timing.POLL)
-            turn += 1
-            if self._error is None and self._connection.hub.connected and turn % _RARELY:
+            now = time.monotonic()
+            if self._error is None and hub.connected and now - max(asked, hub.heard) < _SILENCE:
                 continue
-            asked, before = time.monotonic(), self._error
+            asked, before = now, self._error
             self._error = await find_trouble(self._connection)
             if before is None:
                 self._since = asked
