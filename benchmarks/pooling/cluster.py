@@ -55,9 +55,9 @@ class Cluster:
         for place in range(len(self._dask.workers)):
             self.join(place)
 
-    def open_pool(self) -> AsyncInvokeAIPool:
+    def open_pool(self, *, seconds: float = 5.0) -> AsyncInvokeAIPool:
         """Return a pool of the cluster."""
-        return AsyncInvokeAIPool.from_dask(self._dask.address, security=self._dask.security)
+        return AsyncInvokeAIPool.from_dask(self._dask.address, security=self._dask.security, seconds=seconds)
 
     def close(self) -> None:
         """End all processes."""

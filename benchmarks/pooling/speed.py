@@ -1,28 +1,39 @@
-"""One and two real servers in turns: runs that wait like those of a GPU, and tiny images."""
+"""One and two real servers in turns, in process and over Dask: runs that wait like those of a GPU, and tiny images."""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
+import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from workflows import sd1
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncInvokeAIPool
 from invokeai_py_client.server import install, install_tiny_models, make_tiny_models
-from pooling.lab import WAIT, fresh, laboratory, numbers_of, summaries
+from pooling.cluster import cluster
+from pooling.lab import WAIT, Lab, fresh, laboratory, numbers_of, summaries
 
 _TARGETS = {"waiting": 0.60, "images": 0.65}
+_IDLE_TARGETS = {"in process": 12, "over Dask": 20}
+# With chunks this short, each has one run.
+_ONE_RUN = 0.001
+
+OpenPool = Callable[[], AsyncInvokeAIPool]
 
 
-async def sweep(urls: Sequence[str], document: Any, values: dict[str, Any], **settings: Any) -> float:
-    """Return the duration of a sweep over some servers, with its images."""
-    async with AsyncInvokeAIPool(urls, **settings) as pool:
+async def sweep(open_pool: OpenPool, servers: int, document: Any, values: dict[str, Any]) -> float:
+    """Return the duration of a sweep over a pool of some servers, with its images."""
+    async with open_pool() as pool:
         wf = await pool.create_workflow(document)
+        while len(await pool.start()) < servers:  # noqa: ASYNC110 - workers join one after the other
+            await asyncio.sleep(0.1)
         begun = time.perf_counter()
         runs = await (await wf.sweep(**values)).wait(progress=False)
         await asyncio.gather(*(image.bytes() for run in runs for image in run.images))
@@ -50,32 +61,63 @@ async def idle(url: str, numbers: Sequence[int]) -> float:
     return ((max(ends) - min(starts)).total_seconds() - busy) * 1000 / len(items)
 
 
-async def measure(urls: Sequence[str], rounds: int, runs: int) -> None:
-    """Print all measurements."""
-    cases: dict[str, Any] = {
+async def measure_sweeps(url: str, pools: dict[str, OpenPool], rounds: int, runs: int) -> None:
+    """Print the durations of sweeps over two servers, and over one of them."""
+    cases: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         "waiting": lambda: (WAIT, {"number": fresh(runs)}),
         "images": lambda: (sd1(steps=4), {"seed": fresh(runs), "model": "tiny-sd1"}),
     }
     print(
-        "| | one server, one batch | pool of one | pool of two | ratio | target |\n|---|---|---|---|---|---|"
+        "| | one server, one batch | pool of two | | ratio | target |\n|---|---|---|---|---|---|", flush=True
     )
     for name, case in cases.items():
-        times: list[list[float]] = [[], [], []]
+        one: list[float] = []
+        two: dict[str, list[float]] = {engine: [] for engine in pools}
         for _ in range(rounds):
-            times[0].append(await alone(urls[0], *case()))
-            times[1].append(await sweep(urls[:1], *case()))
-            times[2].append(await sweep(urls, *case()))
-        ratio = statistics.median(two / one for one, _, two in zip(*times, strict=True))
-        shown = " | ".join(f"{statistics.median(one):.1f} s" for one in times)
-        print(f"| {runs} {name} | {shown} | {ratio:.2f} | {_TARGETS[name]:.2f} |", flush=True)
+            one.append(await alone(url, *case()))
+            for engine, open_pool in pools.items():
+                two[engine].append(await sweep(open_pool, 2, *case()))
+        for engine, times in two.items():
+            ratio = statistics.median(many / single for single, many in zip(one, times, strict=True))
+            seconds = f"{statistics.median(one):.1f} s | {statistics.median(times):.1f} s"
+            print(
+                f"| {runs} {name} | {seconds} | {engine} | {ratio:.2f} | {_TARGETS[name]:.2f} |", flush=True
+            )
+
+
+async def measure_idle(url: str, pools: dict[str, OpenPool], runs: int) -> None:
+    """Print for how long one server has nothing to do between two runs."""
     numbers = fresh(runs)
-    await sweep(urls[:1], WAIT, {"number": numbers}, seconds=0.001)
-    one_each = await idle(urls[0], numbers)
-    numbers = fresh(runs)
-    await alone(urls[0], WAIT, {"number": numbers})
-    print(
-        f"idle per run: {one_each:.0f} ms in chunks of one run, {await idle(urls[0], numbers):.0f} ms in one batch"
-    )
+    await alone(url, WAIT, {"number": numbers})
+    print(f"\nIdle per run in one batch: {await idle(url, numbers):.0f} ms", flush=True)
+    for engine, open_pool in pools.items():
+        numbers = fresh(runs)
+        await sweep(open_pool, 1, WAIT, {"number": numbers})
+        target = _IDLE_TARGETS[engine]
+        print(
+            f"Idle per run in chunks of one run, {engine}: {await idle(url, numbers):.0f} ms ({target})",
+            flush=True,
+        )
+
+
+async def measure(lab: Lab, rounds: int, runs: int) -> None:
+    """Print all measurements."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ivk-speed-")))
+        both = await stack.enter_async_context(cluster(lab, folder, range(2)))
+        pools: dict[str, OpenPool] = {
+            "in process": lambda: AsyncInvokeAIPool(lab.urls),
+            "over Dask": both.open_pool,
+        }
+        await measure_sweeps(lab.urls[0], pools, rounds, runs)
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ivk-speed-")))
+        first = await stack.enter_async_context(cluster(lab, folder, [0]))
+        pools = {
+            "in process": lambda: AsyncInvokeAIPool(lab.urls[:1], seconds=_ONE_RUN),
+            "over Dask": lambda: first.open_pool(seconds=_ONE_RUN),
+        }
+        await measure_idle(lab.urls[0], pools, runs)
 
 
 def main(options: Namespace) -> None:
@@ -84,4 +126,4 @@ def main(options: Namespace) -> None:
         models = make_tiny_models(install(), only=["tiny-sd1"])
         for url in lab.urls:
             install_tiny_models(url, models)
-        asyncio.run(measure(lab.urls, options.rounds, options.runs))
+        asyncio.run(measure(lab, options.rounds, options.runs))

@@ -2585,7 +2585,8 @@ class InvokeAIClient(Face["AsyncInvokeAIClient"]):
             queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields. Or the server is
+                reached through a Dask worker, which does not pass events on.
             ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
         """
         return self._iterate(self._impl.watch(*kinds, queue_id=queue_id))
@@ -4723,6 +4724,7 @@ class Run(Face["AsyncRun"]):
 
         Raises:
             ServerUnreachableError: The server could not be reached for five minutes.
+            UsageError: The server is reached through a Dask worker, which does not pass events on.
         """
         return self._iterate(self._impl.events())
 
@@ -4733,7 +4735,8 @@ class Run(Face["AsyncRun"]):
 
         Args:
             timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
-            on_event: Called with each event, in the caller's thread or event loop.
+            on_event: Called with each event, in the caller's thread or event loop. If the server is reached through a
+                Dask worker, only with changes of the state.
 
         Returns:
             The final status. Does not raise if the run failed; use ``result()`` for that.

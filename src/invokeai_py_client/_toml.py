@@ -1,4 +1,7 @@
-"""Changes of tables in TOML files. Everything else in the file stays as it is: other tables, comments, the order."""
+"""Changes of tables in TOML files. Everything else in the file stays as it is: other tables, comments, the order.
+
+Not tomlkit: it writes a new key after the comment that belongs to the next table.
+"""
 
 from __future__ import annotations
 

@@ -515,7 +515,8 @@ class AsyncInvokeAIClient(V1ClientMethods, AsyncObject):
             queue_id: The queue whose events to yield. Defaults to the queue that the web UI shows.
 
         Raises:
-            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields.
+            UsageError: A kind is not a class of events, or is one that only ``run.events()`` yields. Or the server is
+                reached through a Dask worker, which does not pass events on.
             ServerUnreachableError: Events do not arrive, or have not arrived for five minutes.
         """
         from invokeai_py_client.events.watch import Watches

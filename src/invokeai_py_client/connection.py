@@ -143,6 +143,23 @@ class Connection:
         """Receives events."""
         return self._open.hub
 
+    @property
+    def has_events(self) -> bool:
+        """Whether the server's events can reach this process, even if there is no event connection at the moment."""
+        return True
+
+    def check_events(self) -> None:
+        """Check that the server's events can reach this process.
+
+        Raises:
+            UsageError: The server is reached through a Dask worker, which does not pass events on.
+        """
+        if not self.has_events:
+            raise UsageError(
+                f"The events of {self.url} do not reach this process, because it reaches the server through a Dask "
+                "worker. Use run.status for the progress of a run, and wait() for its end."
+            )
+
     async def schema(self, *, refresh: bool = False) -> Schema:
         """Return the server's node types, read from its OpenAPI document.
 

@@ -141,7 +141,8 @@ async def test_waits_while_the_event_connection_breaks(
             waits = [asyncio.create_task(wait(run)) for run in runs]
             held.queue_repo.resume()
             assert await asyncio.gather(*waits) == [number + 2 for number in range(WAITS)]
-    assert proxy.counts["kills"] >= WAITS // 8
+            while proxy.counts["kills"] < WAITS // 8:  # the server is fast
+                assert await wait(await wf.start(a=1)) == 3
     drops = [(kill, min((one for one in back if one > kill), default=kill)) for kill in proxy.killed]
     late = [
         (when - ended.get(item_id, when), ended.get(item_id, when), when)

@@ -20,6 +20,7 @@ from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
 from invokeai_py_client.errors import AgentLostError, PoolError, UsageError
+from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool import dask_link
 from invokeai_py_client.pool.chunk import Chunk
 from invokeai_py_client.pool.engine import Engine
@@ -27,6 +28,7 @@ from invokeai_py_client.pool.order import Order, make_order
 from invokeai_py_client.pool.pool import AsyncInvokeAIPool
 from invokeai_py_client.run.batch_ids import new_batch_id
 from invokeai_py_client.server import LocalServer
+from invokeai_py_client.transport import timing
 
 pytestmark = pytest.mark.cluster
 
@@ -131,6 +133,43 @@ async def test_a_sweep_uses_servers_that_only_its_workers_reach(
         assert (await image.pil()).size == (run.inputs["width"], 16)
     own = next(run for run in runs if run.server == "plain")
     assert await client.image_repo.download(own.images[0].name) == await own.images[0].bytes()
+
+
+async def test_progress_and_previews_come_through_the_scheduler(
+    pool: AsyncInvokeAIPool,
+    server: RealServer,
+    plain: Process,
+    monkeypatch: pytest.MonkeyPatch,
+    nothing_left: None,
+) -> None:
+    """Previews are sent only after a status was read. Events are not passed on."""
+    monkeypatch.setattr(timing, "POLL", 0.05)
+    await joined(pool._engine, "plain")
+    engine, asked = pool._engine, list[Any]()
+    ask = engine.ask
+
+    async def recorded(agent: str, question: str, *args: Any) -> Any:
+        if question == "look":
+            asked.extend(args)
+        return await ask(agent, question, *args)
+
+    monkeypatch.setattr(engine, "ask", recorded)
+    wf = await pool.create_workflow(workflows.sd1(steps=1000))
+    sweep = await wf.sweep(seed=[1], values={"model": "tiny-sd1"})
+
+    def current() -> str:
+        return "".join(sweep._execution.current())
+
+    await asyncio.to_thread(wait_until, lambda: current().startswith("plain: run 1: denoise "))
+    assert asked == [None] * len(asked)
+    [run] = sweep.runs
+    await asyncio.to_thread(wait_until, lambda: run.status.preview is not None)
+    status = run.status
+    assert status.preview is not None and status.preview.data.startswith(b"\xff\xd8")
+    assert status.state is JobStatus.RUNNING and status.node_id == "denoise"
+    with pytest.raises(UsageError, match="do not reach this process"):
+        await anext(run.events())
+    await sweep.cancel()
 
 
 async def test_a_terminated_worker_returns_what_is_done_and_leaves_nothing(

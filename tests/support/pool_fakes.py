@@ -15,6 +15,7 @@ from invokeai_py_client.pool.demands import Demands
 from invokeai_py_client.pool.execution import PoolExecution
 from invokeai_py_client.pool.fit import ServerInfo
 from invokeai_py_client.pool.inputs import PoolInputs
+from invokeai_py_client.pool.look import Look, Pictures
 from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome
 from invokeai_py_client.pool.servers import Servers
 from invokeai_py_client.pool.view import View
@@ -70,6 +71,7 @@ class FakeAgent:
         asked: The other questions, with their arguments.
         has: The names of the images on its server.
         answers: Errors that replace the answers to questions, by question.
+        look: What it reports about its runs, given the previews that the client has.
     """
 
     run: Run | None = None
@@ -80,6 +82,7 @@ class FakeAgent:
     asked: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     has: set[str] = field(default_factory=set[str])
     answers: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    look: Callable[[Pictures | None], Coroutine[Any, Any, list[Look]]] | None = None
     lost: AgentLostError | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,6 +121,8 @@ class FakeEngine:
             return {key: names for key, names in wanted.items() if names}
         if question == "upload":
             one.has.add(args[1])
+        if question == "look":
+            return [] if one.look is None else await one.look(args[0])
         return None
 
     async def run(self, agent: str, order: Order, sent: Callable[[Mapping[int, int]], object]) -> Outcome:

@@ -97,6 +97,17 @@ async def test_a_temporary_folder_is_deleted_with_its_sweep(connection: Connecti
     assert not await kept_there(path)
 
 
+def test_deleted_folders_are_forgotten(connection: Connection, tmp_path: Path) -> None:
+    """A client that runs for months looks for each image in all folders that it knows."""
+    kept = connection.part(KeptFiles)
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kept.add(folder)
+        folder.rmdir()
+    assert len(kept._folders) == 1
+
+
 def test_a_damaged_image_has_no_size(connection: Connection, tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(png()[:20])
     kept = connection.part(KeptFiles)

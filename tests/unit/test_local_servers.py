@@ -21,10 +21,10 @@ from invokeai_py_client.pool_settings import PoolSettings, keep_pool, pool_names
 from invokeai_py_client.server import Installation, LocalServer, LocalServers, local_servers
 from invokeai_py_client.server.gpus import Gpu, gpu_memory, list_gpus
 from invokeai_py_client.server.health import free_ports
-from invokeai_py_client.server.local_servers import gpu_environ, ram_share
 from invokeai_py_client.server.memory import memory_of
 from invokeai_py_client.server.model_files import ModelFile, models_in
 from invokeai_py_client.server.processes import end_group, spawn
+from invokeai_py_client.server.shares import gpu_environ, ram_share
 
 __all__ = ["ivk_command"]
 

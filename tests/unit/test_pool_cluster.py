@@ -32,6 +32,31 @@ def test_only_pools_on_dask_import_it() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.cluster
+def test_errors_can_be_pickled_where_dask_adds_their_contexts() -> None:
+    script = (
+        "import pickle\n"
+        "from invokeai_py_client import InvokeAIClient\n"
+        "from invokeai_py_client.errors import InvokeAIClientError\n"
+        "from invokeai_py_client.models import IvkImage, IvkJob\n"
+        "import distributed  # which registers all errors that there are by now\n"
+        "client = InvokeAIClient.from_url('http://127.0.0.1:9', max_retries=0)\n"
+        "for call in (\n"
+        "    lambda: IvkImage(image_name=5),\n"
+        "    lambda: IvkImage.model_validate({'image_name': None}),\n"
+        "    lambda: IvkJob.model_validate({}),\n"
+        "    client.image_repo.list_images,\n"
+        "):\n"
+        "    try:\n"
+        "        call()\n"
+        "        raise AssertionError(call)\n"
+        "    except InvokeAIClientError as error:\n"
+        "        copy = pickle.loads(pickle.dumps(error))\n"
+        "        assert (type(copy), str(copy)) == (type(error), str(error))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_without_the_extra_the_error_says_what_to_install(
     ivk: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

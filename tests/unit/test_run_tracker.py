@@ -10,9 +10,10 @@ import pytest
 
 from invokeai_py_client.connection import Connection
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.run.events import NodeStarted, RunEvent, StatusChanged, parse_event
+from invokeai_py_client.run.events import NodeStarted, Preview, RunEvent, StatusChanged, parse_event
 from invokeai_py_client.run.live import LiveRuns
 from invokeai_py_client.run.past_events import PastEvents
+from invokeai_py_client.run.status import RunStatus, changed
 from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 
@@ -357,3 +358,43 @@ def test_results_that_nobody_takes_are_limited() -> None:
         tracker.event(status("completed", 2, item_id=item_id))
     assert tracker.story(1) is None
     assert sum(tracker.story(item_id) is not None for item_id in range(1, 700)) == 500
+
+
+# --------------------------------------------------------------------------- reports of other trackers
+
+
+def test_reports_of_another_tracker_change_a_status_until_its_end() -> None:
+    tracker = BatchTracker("b-1", keep_events=False)
+    seen: list[JobStatus] = []
+    running = RunStatus(
+        JobStatus.RUNNING, sequence=2, ended=frozenset({"a"}), preview=Preview(8, 8, "data:,")
+    )
+    with tracker.watched(lambda: seen.append(tracker.status(1).state), 1):
+        tracker.report(1, running)
+        tracker.report(1, changed(running, fraction=0.5, preview=None))
+        tracker.report(1, changed(running, ended=frozenset()))  # older
+        tracker.report(1, changed(running, state=JobStatus.PENDING, sequence=1))  # older
+        assert tracker.status(1) == changed(running, fraction=0.5)
+        tracker.report(1, RunStatus(JobStatus.COMPLETED, sequence=3))
+        tracker.report(1, changed(running, sequence=9))
+    assert tracker.status(1).ok
+    assert tracker.ended == [1]
+    assert seen == [JobStatus.RUNNING, JobStatus.RUNNING, JobStatus.COMPLETED]
+
+
+def test_reports_do_not_hide_events_that_are_read() -> None:
+    tracker = BatchTracker("b-1", keep_events=False)
+    with tracker.reading_events(1):
+        tracker.event(status("in_progress", 2))
+        tracker.report(1, RunStatus(JobStatus.RUNNING, node_id="a", prepared_id="p-a", sequence=2))
+        tracker.event(node("invocation_started"))
+        tracker.report(1, RunStatus(JobStatus.COMPLETED, sequence=3))
+        tracker.event(status("completed", 3))
+        events, _ = tracker.events_from(1, 0)
+    assert [event.event_type for event in events] == [
+        StatusChanged.event_type,
+        NodeStarted.event_type,
+        StatusChanged.event_type,
+    ]
+    tracker.report(2, RunStatus(JobStatus.RUNNING, node_id="a", sequence=2))
+    assert tracker.status(2).node_id == "a"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from invokeai_py_client.transport import socket as transport_socket
+from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.settings import ConnectionSettings, ServerAddress
 from invokeai_py_client.transport.socket import EventSocket, Room, new_socket
 
@@ -66,3 +68,20 @@ def test_messages_of_the_library_are_for_debugging(names: str, caplog: pytest.Lo
         ("DEBUG", "packet queue is empty, aborting"),
         ("ERROR", "handler error"),
     ]
+
+
+async def test_a_busy_event_loop_does_not_use_up_the_time_for_the_handshake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timing, "HANDSHAKE", 0.02)
+    settings = ConnectionSettings(address=ServerAddress.parse("http://localhost:9090"))
+    events = EventSocket(settings, lambda name, payload: None, lambda connected: None)
+
+    async def connect(_: Any) -> None:
+        for _ in range(5):
+            time.sleep(timing.HANDSHAKE)  # noqa: ASYNC251 - the work of other tasks
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(events, "_connect_as", connect)
+    flow: Any = SimpleNamespace(begin=lambda: None)
+    await events.subscribe(Room("subscribe_queue", "queue_id", "default"), flow)  # otherwise, it raises

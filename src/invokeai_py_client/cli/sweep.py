@@ -326,8 +326,9 @@ def follow(sweep: Sweep, template: str, as_json: bool) -> SavedFiles:
         saved = [made.paths[file.name] for file in files if file.name in made.paths]
         values = {name: run.inputs.get(name) for name in sweep.axes}
         if as_json:
-            line = {"event": "run", "item_id": run.item_id, "state": run.status.state.value, "inputs": values}
-            emit({**line, "seed": run.seed, "seconds": run.seconds, **_paths(saved)})
+            where = {} if run.server is None else {"server": run.server}
+            line = {"event": "run", **where, "item_id": run.item_id, "state": run.status.state.value}
+            emit({**line, "inputs": values, "seed": run.seed, "seconds": run.seconds, **_paths(saved)})
             return
         if not watched:
             for path in saved:

@@ -39,6 +39,7 @@ class Watches:
 
     async def events(self, kinds: Sequence[object], queue_id: str) -> AsyncGenerator[ServerEvent, None]:
         """Yield the events of ``AsyncInvokeAIClient.watch()``."""
+        self._connection.check_events()
         hub, settings = self._connection.hub, self._connection.settings
         watch = _Watch(names_of(kinds), queue_id)
         rooms = (queue_room(queue_id), BULK_DOWNLOADS)

@@ -29,7 +29,8 @@ class KeptFiles:
     def add(self, folder: Path) -> None:
         """Look for files in a folder, where they have the names that they have on the server."""
         if folder not in self._folders:
-            self._folders.append(folder)
+            # Temporary folders are deleted with their sweeps. A new folder may not exist yet.
+            self._folders = [*filter(Path.is_dir, self._folders), folder]
 
     def find(self, name: str) -> Path | None:
         """Return the file of an image or a video, or None if it is not here."""

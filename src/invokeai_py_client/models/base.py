@@ -159,7 +159,8 @@ def _input_error(model: type[BaseModel], error: ValidationError) -> InputValueEr
     for finding in error.errors(include_url=False):
         ours = finding.get("ctx", {}).get("error")
         if isinstance(ours, InputValueError):  # pydantic wrapped an error that __init__ had raised
-            return ours
+            # A copy: the original would be in its own context, and Dask pickles errors with their contexts.
+            return InputValueError(*ours.args)
         field = ".".join(map(str, (model.__name__, *finding["loc"])))
         if finding["type"] == "missing":
             sentences.append(f"{field} is missing.")

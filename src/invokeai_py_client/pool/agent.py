@@ -15,12 +15,12 @@ from invokeai_py_client.errors import APIRequestError, InvokeAIClientError, Serv
 from invokeai_py_client.models.enums import JobStatus
 from invokeai_py_client.pool.fetch import fetch_files
 from invokeai_py_client.pool.fit import ModelInfo, ServerInfo, with_models
+from invokeai_py_client.pool.look import Look, Pictures, look_at
 from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome, not_done
 from invokeai_py_client.pool.supplies import Supplies
-from invokeai_py_client.pool.vigil import find_trouble, until_lost
+from invokeai_py_client.pool.vigil import Vigil, find_trouble
 from invokeai_py_client.run.end import RunEnd
 from invokeai_py_client.run.enqueue import cancel_batches
-from invokeai_py_client.run.status import RunStatus
 from invokeai_py_client.sweep.one_server import ServerExecution
 from invokeai_py_client.sweep.requests import Request
 from invokeai_py_client.sweep.runs import SweepRuns
@@ -57,23 +57,6 @@ class Description(TypedDict):
 
 
 @dataclass(slots=True)
-class Look:
-    """A run that is running on a server for the pool.
-
-    Attributes:
-        batch_id: The batch of the run.
-        place: The place of the run in its order.
-        status: The status of the run.
-        node: The label of its current node, or "".
-    """
-
-    batch_id: str
-    place: int
-    status: RunStatus
-    node: str = ""
-
-
-@dataclass(slots=True)
 class _Work:
     """An order at work."""
 
@@ -101,6 +84,7 @@ class Agent:
         self._breaks = 0
         self._work: dict[str, _Work] = {}
         self._supplies = Supplies(connection)
+        self._vigil = Vigil(connection)
         # A batch may be withdrawn before its order arrives.
         self._withdrawn: dict[str, None] = {}
 
@@ -134,16 +118,13 @@ class Agent:
                 del self._withdrawn[next(iter(self._withdrawn))]
             await cancel_batches(self._connection, queue_id, batch_ids)
 
-    async def look(self) -> list[Look]:
-        """Return what the server is doing for the pool: the runs that are running."""
-        found: list[Look] = []
-        for batch_id, work in self._work.items():
-            for place in work.runs.open:
-                run = work.runs.get(place)
-                if run is not None and (status := run.status).state is JobStatus.RUNNING:
-                    node = run.node_label(status.node_id) if status.node_id else ""
-                    found.append(Look(batch_id, place, status, node))
-        return found
+    async def look(self, known: Pictures | None) -> list[Look]:
+        """Return what the server is doing for the pool: the runs that are in progress.
+
+        Args:
+            known: The previews that the client has. None: it wants no previews.
+        """
+        return [look for batch, work in self._work.items() for look in look_at(batch, work.runs, known)]
 
     async def missing(self, inputs: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Return the images and videos of an order that this server does not have. See ``Supplies.missing()``."""
@@ -183,7 +164,7 @@ class Agent:
         """
         batch_id = order["batch_id"]
         doing: asyncio.Task[Any] = asyncio.create_task(self._run(order, sent))
-        watching = asyncio.create_task(until_lost(self._connection, others=order["others"]))
+        watching = asyncio.create_task(self._vigil.until_lost(others=order["others"]))
         try:
             await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
             if doing.done():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from invokeai_py_client.models.enums import JobStatus
@@ -23,6 +25,15 @@ End = tuple[str, int, RunStatus, RunEnd]
 """The server, the queue item, the status and the results of a run."""
 
 
+@dataclass(slots=True)
+class _Visible:
+    """A run that has not been delivered, as users see it."""
+
+    run: AsyncRun
+    tracker: BatchTracker
+    end: RunEnd
+
+
 class Arrivals:
     """The runs that servers have accepted, and the results that wait for delivery.
 
@@ -40,7 +51,7 @@ class Arrivals:
         self._ends: dict[int, dict[str, End]] = {}
         self._due: deque[tuple[int, str]] = deque()
         self._index: dict[tuple[str, int], int] = {}
-        self._visible: dict[int, tuple[str, RunEnd]] = {}
+        self._visible: dict[int, _Visible] = {}
         self._trackers: dict[str, BatchTracker] = {}
 
     def index_of(self, run: AsyncRun) -> int | None:
@@ -54,19 +65,34 @@ class Arrivals:
             if index not in self._runs.open or JobStatus(record["state"]) is JobStatus.CANCELLED:
                 continue
             server, item_id = record["server"], record["item"]
-            self._show(index, server, item_id, record["batch"], RunEnd(record))
-            self._trackers[server].keep(item_id, status_of_item(recorded_item(record), RunStatus()))
+            shown = self._show(index, server, item_id, record["batch"], RunEnd(record))
+            shown.tracker.keep(item_id, status_of_item(recorded_item(record), RunStatus()))
             self._runs.end(index, record=False)
 
     def accepted(self, index: int, server: str, item_id: int, batch_id: str) -> None:
         """Add a run that a server has accepted."""
         if index not in self._runs.open:
             return
-        visible, run = self._visible.get(index), self._runs.get(index)
-        if visible is None or run is None or (visible[0], run.item_id) != (batch_id, item_id):
-            end = RunEnd()
-            self._show(index, server, item_id, batch_id, end)
-            self._visible[index] = batch_id, end
+        shown = self._visible.get(index)
+        if shown is None or (shown.run.batch_id, shown.run.item_id) != (batch_id, item_id):
+            self._visible[index] = self._show(index, server, item_id, batch_id, RunEnd())
+
+    def report(self, index: int, batch_id: str, status: RunStatus) -> AsyncRun | None:
+        """Take the status of a run that is in progress.
+
+        Returns:
+            The run. None if it was delivered, or given to another server: then its status does not count.
+        """
+        shown = self._visible.get(index)
+        if shown is None or shown.run.batch_id != batch_id:
+            return None
+        shown.tracker.report(shown.run.item_id, status)
+        return shown.run
+
+    def last_read(self, server: str) -> float:
+        """Return when the status of a run in progress on a server was last read, from ``time.monotonic()``."""
+        tracker = self._trackers.get(server)
+        return -math.inf if tracker is None else tracker.read
 
     def keep(self, index: int, batch_id: str, end: End) -> None:
         """Keep a result until it is delivered."""
@@ -86,13 +112,11 @@ class Arrivals:
         while self._due:
             index, batch_id = self._due.popleft()
             server, item_id, status, end = self._ends.pop(index)[batch_id]
-            visible = self._visible.pop(index, None)
-            if visible is not None and visible[0] == batch_id:
-                visible[1].adopt(end)
-            else:
-                self._show(index, server, item_id, batch_id, end)
-            self._trackers[server].keep(item_id, status)
-            self._trackers[server].wake()
+            shown = self._visible.pop(index, None)
+            if shown is None or shown.run.batch_id != batch_id:
+                shown = self._show(index, server, item_id, batch_id, RunEnd())
+            shown.end.adopt(end)
+            shown.tracker.report(item_id, status)
             self._runs.end(index)
 
     def drop(self, indexes: Iterable[int]) -> None:
@@ -103,13 +127,14 @@ class Arrivals:
             self._runs.remove(index)
             self._runs.open.discard(index)
 
-    def _show(self, index: int, server: str, item_id: int, batch_id: str, end: RunEnd) -> None:
+    def _show(self, index: int, server: str, item_id: int, batch_id: str, end: RunEnd) -> _Visible:
         tracker = self._trackers.get(server)
-        if tracker is None or tracker.status(item_id).done:
+        if tracker is None or tracker.status(item_id).state is not JobStatus.PENDING:
             # A database that was created again has the same ids for other items.
             tracker = self._trackers[server] = BatchTracker(batch_id, keep_events=False)
         connection = self._inputs.connection(server)
         if self._folder is not None:
             self._folder.use(connection)
-        self._runs.add(index, connection, item_id, batch_id, tracker, end, server=server)
+        run = self._runs.add(index, connection, item_id, batch_id, tracker, end, server=server)
         self._index[batch_id, item_id] = index
+        return _Visible(run, tracker, end)

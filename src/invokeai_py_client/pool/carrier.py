@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.pool.inputs import PoolInputs
     from invokeai_py_client.pool.outputs import KeptFolder
     from invokeai_py_client.pool.servers import PoolServer, Servers
+    from invokeai_py_client.run.run import AsyncRun
+    from invokeai_py_client.run.status import RunStatus
     from invokeai_py_client.sweep.runs import SweepRuns
 
 logger = logging.getLogger("invokeai_py_client.pool")
@@ -74,10 +76,22 @@ class Carrier:
         self.recorded: set[str] = set()
         self.canceled = False
 
-    def number_of(self, batch_id: str, place: int) -> int | None:
-        """Return the index of the run at a place of a batch, or None if it has come back."""
+    def report(self, batch_id: str, place: int, status: RunStatus) -> tuple[int, AsyncRun] | None:
+        """Take the status of a run at work.
+
+        Returns:
+            The index of the run, and the run. None if it has come back, or was given to another server.
+        """
         chunk = self._at_work.get(batch_id)
-        return None if chunk is None else self._runs.requests[chunk.request].first + chunk.rows[place]
+        if chunk is None:
+            return None
+        index = self._runs.requests[chunk.request].first + chunk.rows[place]
+        run = self._arrivals.report(index, batch_id, status)
+        return None if run is None else (index, run)
+
+    def last_read(self, server: str) -> float:
+        """Return when the status of a run in progress on a server was last read, from ``time.monotonic()``."""
+        return self._arrivals.last_read(server)
 
     def let_go(self) -> None:
         """Take no more outcomes of the chunks at work."""

@@ -223,7 +223,9 @@ async def ask(question: str, args: tuple[Any, ...], dask_worker: Worker) -> Any:
     try:
         return None if question == "alive" else await getattr(_host_of(dask_worker).agent, question)(*args)
     except InvokeAIClientError as error:
-        return error
+        # Dask pickles errors with their contexts, which may be requests with secrets.
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
 
 
 async def farewell(batch_id: str, taken: bool, dask_worker: Worker) -> Outcome | None:

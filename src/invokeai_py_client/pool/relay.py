@@ -54,6 +54,11 @@ class RelayedConnection(Connection):
         http = _RelayedHttp(settings, ask, agent)
         return cls(settings, http=http, hub=_NoEvents(settings, http.auth))
 
+    @property
+    def has_events(self) -> bool:
+        """Whether the server's events reach this process. Agents do not pass them on."""
+        return False
+
     def call(self, function: Callable[[Connection], Coroutine[Any, Any, T]], timeout: float) -> T:
         """Call a coroutine function from synchronous code, if the synchronous client is running.
 

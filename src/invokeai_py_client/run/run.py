@@ -137,7 +137,7 @@ class AsyncRun(AsyncObject):
     @property
     def status(self) -> RunStatus:
         """The latest known status of the run."""
-        return self._tracker.status(self.item_id)
+        return self._tracker.read_status(self.item_id)
 
     @property
     def done(self) -> bool:
@@ -230,16 +230,11 @@ class AsyncRun(AsyncObject):
 
         Raises:
             ServerUnreachableError: The server could not be reached for five minutes.
+            UsageError: The server is reached through a Dask worker, which does not pass events on.
         """
-        with self._tracker.reading_events(self.item_id):
-            seen = 0
-            async with aclosing(self._steps()) as steps:
-                async for _ in steps:
-                    fresh, seen = self._tracker.events_from(self.item_id, seen)
-                    for event in fresh:
-                        yield event
-            # 6.14 reports the failed node only after the failed status.
-            for event in self._tracker.events_from(self.item_id, seen)[0]:
+        self.connection.check_events()
+        async with aclosing(self._events()) as events:
+            async for event in events:
                 yield event
 
     async def wait(
@@ -249,7 +244,8 @@ class AsyncRun(AsyncObject):
 
         Args:
             timeout: The longest time to wait, in seconds. Defaults to None: wait forever.
-            on_event: Called with each event, in the caller's thread or event loop.
+            on_event: Called with each event, in the caller's thread or event loop. If the server is reached through a
+                Dask worker, only with changes of the state.
 
         Returns:
             The final status. Does not raise if the run failed; use ``result()`` for that.
@@ -411,6 +407,19 @@ class AsyncRun(AsyncObject):
         )
         self._tracker = tracker
 
+    async def _events(self) -> AsyncGenerator[RunEvent]:
+        """Yield the events of the run, from its start until it has ended."""
+        with self._tracker.reading_events(self.item_id):
+            seen = 0
+            async with aclosing(self._steps()) as steps:
+                async for _ in steps:
+                    fresh, seen = self._tracker.events_from(self.item_id, seen)
+                    for event in fresh:
+                        yield event
+            # 6.14 reports the failed node only after the failed status.
+            for event in self._tracker.events_from(self.item_id, seen)[0]:
+                yield event
+
     async def _wait(self, timeout: float | None, notify: _Notify | None) -> RunStatus:
         """Wait until the run has ended and its results have been read.
 
@@ -422,8 +431,9 @@ class AsyncRun(AsyncObject):
         try:
             async with asyncio.timeout(timeout):
                 if notify is not None:
-                    async for event in self.events():
-                        await notify(event)
+                    async with aclosing(self._events()) as events:
+                        async for event in events:
+                            await notify(event)
                 async with aclosing(self._steps(ends_only=True)) as steps:
                     async for _ in steps:
                         pass

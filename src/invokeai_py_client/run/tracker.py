@@ -107,6 +107,8 @@ class BatchTracker:
         """How often events may have been lost. A reader that has seen fewer gaps must read the items again."""
         self.heard = -math.inf
         """The time of the latest event of any item, from ``time.monotonic()``."""
+        self.read = -math.inf
+        """The time when the status of an item that has not ended was last read, from ``time.monotonic()``."""
         self.settled = 0
         """How many of these gaps came before the batch was sent."""
         self._in_front = in_front
@@ -136,6 +138,13 @@ class BatchTracker:
         if place is None or status.state is not JobStatus.PENDING:
             return status
         return changed(status, position=max(0, place - self._begun))
+
+    def read_status(self, item_id: int) -> RunStatus:
+        """Return the latest known status of an item for a user, and remember when that was."""
+        status = self.status(item_id)
+        if not status.done:
+            self.read = time.monotonic()
+        return status
 
     def gap(self) -> None:
         """Record that events may have been lost, so that all waits read their items."""
@@ -245,6 +254,27 @@ class BatchTracker:
         self.heard = time.monotonic()
         self._progress[item_id] = progress
         return True
+
+    def report(self, item_id: int, status: RunStatus) -> None:
+        """Process the status of an item that another tracker follows.
+
+        While someone reads the events of the item here, only its end counts: the status may be ahead of the events.
+        """
+        before = self.status(item_id)
+        if not status.done:
+            kept = self._events.get(item_id)
+            is_read = isinstance(kept, _Kept) and kept.readers > 0
+            is_older = len(status.ended) < len(before.ended) or (status.sequence or 0) < (
+                before.sequence or 0
+            )
+            if before.done or is_read or is_older:
+                return
+            status = changed(status, preview=status.preview or before.preview)
+        if not before.done and status.state is not before.state:
+            self._take(item_id, status, _event_from_item(item_id, status, {"item_id": item_id}))
+        elif status != before:
+            self._statuses[item_id] = status
+            self.wake(item_id)
 
     def others_moved(self) -> None:
         """Record that another item started, which moves all pending items up by one."""
@@ -377,7 +407,12 @@ class BatchTracker:
                 item: _Kept(kept, counts.get(item, 0)) for item, kept in state["_events"].items()
             }
         self.__dict__.update(
-            {"_progress": {}, **state}, _waiting={}, gaps=state["gaps"] + 1, heard=-math.inf, past=None
+            {"_progress": {}, **state},
+            _waiting={},
+            gaps=state["gaps"] + 1,
+            heard=-math.inf,
+            read=-math.inf,
+            past=None,
         )
 
 

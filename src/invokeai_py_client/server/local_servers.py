@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from invokeai_py_client.server.memory import ServerMemory, machine_memory
 from invokeai_py_client.server.model_files import models_in, share_models
 from invokeai_py_client.server.paths import default_pool_root
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
+from invokeai_py_client.server.shares import RAM_SETTING, gpu_environ, ram_share, sets_ram
 from invokeai_py_client.server.tiny_models import (
     TINY_SETTINGS,
     install_tiny_models,
@@ -33,11 +32,7 @@ from invokeai_py_client.server.tiny_models import (
     tiny_flux_pack,
 )
 
-_GIB = 2**30
-_RAM_SETTING = "max_cache_ram_gb"
 _DEVICE_SETTINGS = {"device", "generation_devices"}
-# InvokeAI's own limits (6.14): half of the machine's memory less 2 GB, at most that of the GPU less 3 GB, or 32 GB.
-_OWN_SHARE, _BASELINE, _GPU_RESERVE, _LARGEST, _SMALLEST = 0.5, 2.0, 3.0, 32.0, 4.0
 
 
 class LocalServers:
@@ -284,9 +279,9 @@ class LocalServers:
     def _server(self, number: int, port: int, gpus: Sequence[Gpu]) -> LocalServer:
         root = None if self.root is None else self.root / str(number)
         config = dict(self._config)
-        if self._count > 1 and _RAM_SETTING not in config and not _sets_ram(root):
+        if self._count > 1 and RAM_SETTING not in config and not sets_ram(root):
             share = ram_share(self._count, machine_memory(), gpus)
-            config |= {} if share is None else {_RAM_SETTING: share}
+            config |= {} if share is None else {RAM_SETTING: share}
         return LocalServer(
             self.version,
             root=root,
@@ -353,46 +348,6 @@ class LocalServers:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def gpu_environ(number: int, count: int, gpus: Sequence[Gpu]) -> dict[str, str]:
-    """Return the environment variables that select the GPUs of a server, or nothing if there is only one GPU.
-
-    Args:
-        number: Number of the server, from 1.
-        count: Number of servers.
-        gpus: The GPUs of the machine.
-    """
-    if len(gpus) < 2 or count < 2:
-        return {}
-    mine = gpus[(number - 1) % len(gpus) :: count]
-    return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.id for gpu in mine)}
-
-
-def ram_share(count: int, memory: int | None, gpus: Sequence[Gpu]) -> float | None:
-    """Return the size of the model cache of each server in GiB, or None if the machine's memory is unknown.
-
-    Each InvokeAI assumes to be the only one, and would use up to half of the machine's memory.
-
-    Args:
-        count: Number of servers.
-        memory: The machine's memory in bytes.
-        gpus: The GPUs of the machine.
-    """
-    if memory is None:
-        return None
-    share = memory / _GIB * _OWN_SHARE / count - _BASELINE
-    largest = max((gpu.memory / _GIB - _GPU_RESERVE for gpu in gpus), default=_LARGEST)
-    return max(_SMALLEST, math.floor(min(share, largest) * 10) / 10)
-
-
-def _sets_ram(root: Path | None) -> bool:
-    """Return whether the user has set the size of the model cache in a root's settings."""
-    settings = None if root is None else root / "invokeai.yaml"
-    if settings is None or not settings.is_file():
-        return False
-    text = settings.read_text(encoding="utf-8", errors="replace")
-    return re.search(rf"^{_RAM_SETTING}:", text, re.MULTILINE) is not None
 
 
 def _running_in(folder: Path) -> dict[int, LocalServer]:

@@ -18,6 +18,7 @@ from invokeai_py_client.run.tracker import BatchTracker
 from invokeai_py_client.sweep.delivery import Delivered, Delivery
 from invokeai_py_client.sweep.follower import Follower
 from invokeai_py_client.sweep.origin import warn_if_foreign
+from invokeai_py_client.sweep.runs import step_of
 from invokeai_py_client.transport import timing
 from invokeai_py_client.transport.retry import Outage
 
@@ -200,14 +201,10 @@ class ServerExecution:
         if not running:
             return []
         index, run, status = min(running, key=lambda entry: entry[0])
-        node = f": {run.node_label(status.node_id)}" if status.node_id else ""
-        share = "" if status.fraction is None else f" {status.fraction:.0%}"
-        if status.loading:
-            share = f", loading {status.loading}"
         if len(running) == 1:
-            return [f"run {index + 1}{node}{share}"]
+            return [f"run {index + 1}{step_of(run, status)}"]
         device = f" on {status.device}" if status.device else ""
-        return [f"run {index + 1}{device}{node}{share}, {len(running) - 1} more"]
+        return [f"run {index + 1}{device}{step_of(run, status)}, {len(running) - 1} more"]
 
     def finished(
         self, item_id: int, item: Mapping[str, Any] | None, called: tuple[CalledResults, ...]

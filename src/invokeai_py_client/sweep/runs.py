@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from invokeai_py_client.connection import Connection
     from invokeai_py_client.engine.seeds import SeedNames
+    from invokeai_py_client.run.status import RunStatus
     from invokeai_py_client.run.tracker import BatchTracker
     from invokeai_py_client.sweep.manifest import Manifest
 
@@ -209,6 +210,14 @@ class SweepRuns:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "manifest": None}  # only the process that writes the manifest keeps it
+
+
+def step_of(run: AsyncRun, status: RunStatus) -> str:
+    """Return the node and the progress of a run as text, such as ``: Denoise 40%``. Empty if they are not known."""
+    node = f": {run.node_label(status.node_id)}" if status.node_id else ""
+    if status.loading:
+        return f"{node}, loading {status.loading}"
+    return node if status.fraction is None else f"{node} {status.fraction:.0%}"
 
 
 class Execution(Protocol):

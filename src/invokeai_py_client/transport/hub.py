@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,6 +49,8 @@ class EventHub:
         self._objects: list[WeakMethod[Listener]] = []
         self.outages = 0
         """How often the connection was lost."""
+        self.heard = -math.inf
+        """The time of the latest event, from ``time.monotonic()``."""
 
     @property
     def connected(self) -> bool:
@@ -169,6 +173,10 @@ class EventHub:
         return EventSocket(self._settings, self._on_event, self._on_connection)
 
     def _on_event(self, name: str, payload: Any) -> None:
+        self.heard = time.monotonic()
+        self._pass_on(name, payload)
+
+    def _pass_on(self, name: str, payload: Any) -> None:
         for method in self._objects:
             listener = method()
             if listener is not None:
@@ -178,4 +186,4 @@ class EventHub:
 
     def _on_connection(self, connected: bool) -> None:
         self.outages += not connected
-        self._on_event("connect" if connected else "disconnect", None)
+        self._pass_on("connect" if connected else "disconnect", None)

@@ -29,6 +29,7 @@ logger = logging.getLogger("invokeai_py_client.events")
 
 _ACKNOWLEDGED = 5.0
 _FIRST_DELAY = 0.05
+_STEPS = 20
 _LONGEST_DELAY = 5.0
 
 Listener = Callable[[str, Any], None]
@@ -324,7 +325,12 @@ class EventSocket:
         """Connect, but wait only briefly: a proxy may accept the connection and never respond."""
         attempt = asyncio.ensure_future(self._connect_as(flow))
         try:
-            await asyncio.wait({attempt}, timeout=timing.HANDSHAKE)
+            # In short steps, so that a busy event loop does not use up the time: with hundreds of servers, it takes
+            # seconds to process all handshakes.
+            for _ in range(_STEPS):
+                await asyncio.wait({attempt}, timeout=timing.HANDSHAKE / _STEPS)
+                if attempt.done():
+                    break
         except asyncio.CancelledError:
             await cancel_and_wait([attempt])
             raise
