@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from invokeai_py_client import AsyncInvokeAIPool
 from pooling.dask_rows import DASK_ROWS
 from pooling.row import Body, Row
-from pooling.trial import Trial, sweep_in_other_process, sweep_in_process, until
+from pooling.trial import Trial, sweep, sweep_in_other_process, sweep_in_process, until
 
 
 def during(disturb: Body) -> Body:
@@ -30,6 +31,20 @@ async def restart(trial: Trial) -> None:
         await asyncio.to_thread(trial.lab.servers[0].kill)
         await asyncio.to_thread(trial.lab.servers[0].start)
         await until(lambda: trial.is_whole)
+
+
+async def restart_the_only_one(trial: Trial) -> None:
+    """Kill the only server of a pool, and start it again at once."""
+
+    async def restart(trial: Trial) -> None:
+        await trial.after(4)
+        async with trial.breaking():
+            await asyncio.to_thread(trial.lab.servers[0].kill)
+            await asyncio.to_thread(trial.lab.servers[0].start)
+            await trial.after(trial.runs)
+
+    async with AsyncInvokeAIPool(trial.lab.urls[:1], patience=trial.patience) as pool:
+        await sweep(trial, pool, restart)
 
 
 async def stay_away(trial: Trial) -> None:
@@ -103,6 +118,7 @@ async def chaos(trial: Trial) -> None:
 ROWS = (
     Row("nothing", during(nothing)),
     Row("server killed, back at once", during(restart), repeats=1),
+    Row("only server killed, back at once", restart_the_only_one, runs=12),
     Row("server killed, stays away", during(stay_away), repeats=1),
     Row("server hangs until the end", during(freeze), repeats=1),
     Row("server 4 times slower", during(slow_down)),
