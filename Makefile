@@ -22,7 +22,7 @@ test: $(READY) ## run all tests, including those against a real InvokeAI (instal
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-unit: $(READY) ## run the tests that need no server
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q $(PARALLEL) tests/unit
 
 PYTHONS := 3.11 3.12 3.13
 
