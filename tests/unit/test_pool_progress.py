@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from pool_fakes import FakeAgent, FakeEngine, FakePool, ended, requests
 
 from invokeai_py_client import AsyncInvokeAIClient
 from invokeai_py_client.connection import Connection
+from invokeai_py_client.display import sweep as display
+from invokeai_py_client.display.notebook import Cell
 from invokeai_py_client.errors import UsageError
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool import look as looking
@@ -191,6 +195,28 @@ async def test_an_agent_that_hangs_does_not_delay_the_progress_of_others(pool_of
     one.end.set()
     two.end.set()
     await finish(sweep)
+
+
+async def test_a_notebook_shows_a_line_for_each_server_before_a_run_has_ended(
+    pool_of: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = Painter(), Painter()
+
+    def show(_: Cell, html: str, **__: Any) -> None:
+        if "one: run 1: n 40%" in html and html.count("40%") == 2:
+            assert "0 of 4 runs" in html
+            one.end.set()
+            two.end.set()
+
+    monkeypatch.setattr(Cell, "show", show)
+    monkeypatch.setattr(display, "_PAUSE", 0.01)
+    shell = SimpleNamespace(kernel="here")
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    pool = pool_of(one=one, two=two)
+    sweep, execution = pool.sweep(requests(4))
+    await execution.begin()
+    async with asyncio.timeout(20):
+        assert len(await sweep.wait()) == 4
 
 
 # --------------------------------------------------------------------------- previews

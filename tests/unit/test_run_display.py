@@ -265,6 +265,22 @@ def test_notebook_shows_bars_and_preview(monkeypatch: pytest.MonkeyPatch) -> Non
     assert '<img src="data:image/jpeg;base64,' in shown[1]
 
 
+def test_notebook_shows_what_runs_of_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def show(_: Cell, html: str) -> None:
+        shown.append(html)
+
+    monkeypatch.setattr(Cell, "show", show)
+    monkeypatch.setitem(
+        sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel="here"))
+    )
+    with sweep_display(6, True, lambda: ["gpu1: run 3: <b> 45%", "gpu2: waiting"]) as display:
+        display.show(2, 1)
+    assert shown[0].count("<progress") == 1 and "2 of 6 runs, 1 failed" in shown[0]
+    assert shown[0].endswith("<div>gpu1: run 3: &lt;b&gt; 45%</div><div>gpu2: waiting</div>")
+
+
 def test_server_text_is_escaped_in_html() -> None:
     progress = Progress(lambda node_id: "<b>", 1)
     progress.take(preview_of("red"))

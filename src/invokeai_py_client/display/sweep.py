@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from invokeai_py_client.display.notebook import Cell
 
 _LONGEST_RUN = 32
+# The seconds between two updates in a notebook.
+_PAUSE = 1.0
 
 
 def sweep_display(
@@ -38,7 +42,7 @@ def sweep_display(
 class SweepDisplay:
     """A progress bar for the runs, with the current run and the remaining time. Plain lines if the output is piped.
 
-    If several servers are at work, there is a line for each below the bar.
+    If several servers are at work, there is a line for each below the bar. In a notebook, there are always such lines.
     """
 
     def __init__(self, count: int, shown: bool, current: Callable[[], Sequence[str]] = tuple) -> None:
@@ -48,6 +52,7 @@ class SweepDisplay:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._cell: Cell | None = None
+        self._done = 0
         self._failed = 0
         self._tenths = 0
 
@@ -110,6 +115,12 @@ class SweepDisplay:
         if self._cell is not None:
             self._cell.clear()
 
+    async def keep_fresh(self) -> None:
+        """Show what is running in a notebook, until this is canceled. In a terminal, a thread does that."""
+        while self._cell is not None:
+            self._draw(self._cell)
+            await asyncio.sleep(_PAUSE)
+
     def show(self, done: int, failed: int | None) -> None:
         """Update the display.
 
@@ -117,12 +128,10 @@ class SweepDisplay:
             done: The number of runs that have ended.
             failed: The number of runs that failed, or None if it has not changed.
         """
+        self._done = done
         self._failed = self._failed if failed is None else failed
-        trouble = f", {self._failed} failed" if self._failed else ""
         if self._cell is not None:
-            from invokeai_py_client.display.notebook import bar_of
-
-            self._cell.show(bar_of(f"{done} of {self._count} runs{trouble}", done, self._count))
+            self._draw(self._cell)
         elif self._progress is not None and self._task is not None:
             speed = self._progress.tasks[0].speed
             self._progress.update(self._task, completed=done, rate=f"{speed:.1f}/s" if speed else "")
@@ -131,5 +140,15 @@ class SweepDisplay:
         elif self._shown and (done * 10 // self._count > self._tenths or failed is not None):
             self._tenths = done * 10 // self._count
             stream = default_stream()
-            stream.write(f"{done} of {self._count} runs done{trouble}\n")
+            stream.write(f"{done} of {self._count} runs done{self._trouble}\n")
             stream.flush()
+
+    @property
+    def _trouble(self) -> str:
+        return f", {self._failed} failed" if self._failed else ""
+
+    def _draw(self, cell: Cell) -> None:
+        from invokeai_py_client.display.notebook import bar_of
+
+        bar = bar_of(f"{self._done} of {self._count} runs{self._trouble}", self._done, self._count)
+        cell.show("".join((bar, *(f"<div>{escape(line)}</div>" for line in self._current()))))

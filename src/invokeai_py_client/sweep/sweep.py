@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from invokeai_py_client._aio import gather_or_cancel
+from invokeai_py_client._aio import cancel_and_wait, gather_or_cancel
 from invokeai_py_client._base import AsyncObject, with_connection
 from invokeai_py_client._given import refuse_empty
 from invokeai_py_client._partial import is_hopeless
@@ -173,11 +173,15 @@ class AsyncSweep(AsyncObject):
 
         failed = 0
         with sweep_display(len(self), progress, self._execution.current) as display:
-            async for run in self.as_completed():
-                failed += not run.status.ok
-                display.show(self.done, failed)
-                if on_run is not None:
-                    await call_back(on_run, run)
+            refreshing = asyncio.create_task(display.keep_fresh())
+            try:
+                async for run in self.as_completed():
+                    failed += not run.status.ok
+                    display.show(self.done, failed)
+                    if on_run is not None:
+                        await call_back(on_run, run)
+            finally:
+                await cancel_and_wait([refreshing])
         return self.runs
 
     # ------------------------------------------------------------------ canceling and retrying
