@@ -22,7 +22,7 @@ test: $(READY) ## run all tests, including those against a real InvokeAI (instal
 	@$(BIN)/python -m pytest $(PARALLEL)
 
 test-unit: $(READY) ## run the tests that need no server
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q $(PARALLEL) tests/unit
 
 PYTHONS := 3.11 3.12 3.13
 
@@ -48,7 +48,7 @@ test-pythons: $(READY) ## run the unit tests on the other installed versions of 
 # server lacks are marked with "since".
 OLDER := 6.0.2 5.15.0
 OLDER_TESTS := tests/spec $(patsubst %,tests/server/test_%.py,runs results images queue generate \
-    api requests administration node_packs prompts presets gallery recall workflow_library models events \
+    api requests pool_of_one administration node_packs prompts presets gallery recall workflow_library models events \
     cli_api cli_images cli_library cli_models)
 
 test-versions: $(READY) ## run the tests that apply to 6.0.2 and 5.15.0 on real servers of these versions (about seven minutes each)

@@ -48,11 +48,10 @@ class Cluster:
             os.kill(pid, number)
 
     async def restart(self) -> None:
-        """Kill the scheduler, and start it and its workers again."""
+        """Kill the scheduler, and start it and its workers again, which end with it."""
         self._dask.scheduler.end(signal.SIGKILL)
-        for worker in self._dask.workers.values():
-            await asyncio.to_thread(worker.end)
         self._dask.start_scheduler()
+        await asyncio.gather(*(asyncio.to_thread(worker.wait) for worker in self._dask.workers.values()))
         for place in range(len(self._dask.workers)):
             self.join(place)
 
@@ -69,12 +68,23 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(lab: Lab, folder: Path, places: Sequence[int]) -> AsyncGenerator[Cluster]:
-    """Run a cluster with the workers of some servers during a block."""
+async def cluster(
+    lab: Lab, folder: Path, places: Sequence[int], *, own: Sequence[int] = ()
+) -> AsyncGenerator[Cluster]:
+    """Run a cluster during a block.
+
+    Args:
+        lab: The servers.
+        folder: The folder for its files.
+        places: The servers with a worker.
+        own: The servers that are started by a worker.
+    """
     one = await asyncio.to_thread(Cluster, lab, folder / "dask")
     try:
         for place in places:
             one.join(place)
+        for place in own:
+            one.join_with_server(place)
         yield one
     finally:
         await asyncio.to_thread(one.close)

@@ -108,10 +108,8 @@ async def kill_own_server(trial: Trial) -> None:
     """Kill the server that a worker has started."""
     server = trial.lab.servers[0]
 
-    async def kill(trial: Trial, dask: Cluster) -> None:
-        dask.join_with_server(0)
-        await until(lambda: trial.is_whole)
-        await trial.after(len(trial.numbers) // 2)
+    async def kill(trial: Trial) -> None:
+        await trial.after(4)
         own = LocalServer.find(server.root)
         assert own is not None
         async with trial.breaking() as noticed:
@@ -120,7 +118,8 @@ async def kill_own_server(trial: Trial) -> None:
             await until(lambda: trial.is_whole)
 
     await asyncio.to_thread(server.stop)
-    await during(kill, 1)(trial)
+    async with cluster(trial.lab, trial.folder, (1,), own=(0,)) as dask, dask.open_pool() as pool:
+        await sweep(trial, pool, kill, servers=2)
 
 
 async def chaos(trial: Trial, dask: Cluster) -> None:
@@ -144,6 +143,6 @@ DASK_ROWS = (
     _ROW("scheduler killed, all started again", during(restart)),
     _ROW("client killed, sweep resumed", killing_the_client(9.0)),
     _ROW("worker starts during the sweep", during(join_later, 1)),
-    _ROW("a worker's own server killed", kill_own_server, runs=60, repeats=1),
+    _ROW("a worker's own server killed", kill_own_server, runs=40, repeats=1),
     _ROW("chaos: workers and a server killed", during(chaos), runs=40, repeats=1),
 )

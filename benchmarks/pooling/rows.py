@@ -107,7 +107,7 @@ ROWS = (
     Row("server hangs until the end", during(freeze), repeats=1),
     Row("server 4 times slower", during(slow_down)),
     Row("server whose every run fails", during(fail)),
-    Row("server starts during the sweep", join_later),
+    Row("server starts during the sweep", join_later, runs=40),
     Row("client killed, sweep resumed", killing_the_client(7.0)),
     Row("client killed 3 times", killing_the_client(5.0, 4.0, 6.0)),
     Row("sweep canceled", during(cancel), loses=True),

@@ -112,6 +112,8 @@ class Trial:
 
         async with beside(notice()) as noticing:
             yield noticing
+            if self.states != before:
+                await noticing
 
     @property
     def manifest(self) -> Path:

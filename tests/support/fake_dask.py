@@ -12,11 +12,15 @@ Work = Callable[[Any], Coroutine[Any, Any, Any]]
 class FakeFuture:
     """The result of an order."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, dask: FakeDask, work: Coroutine[Any, Any, Any]) -> None:
+        self._dask = dask
         self._task = asyncio.ensure_future(work)
 
     async def result(self) -> Any:
-        return await asyncio.shield(self._task)
+        result = await asyncio.shield(self._task)
+        if self._dask.fetching is not None:
+            await self._dask.fetching
+        return result
 
     def release(self) -> None:
         """Dask does not stop what runs already, either."""
@@ -29,6 +33,8 @@ class FakeDask:
         workers: The agents.
         work: What the workers do with orders.
         handlers: The functions that receive the events of a topic.
+        fetching: The request for the results of all orders that have ended. Whatever cancels a call of ``result()``
+            cancels it. None: the results are there at once.
     """
 
     status = "running"
@@ -37,6 +43,7 @@ class FakeDask:
         self.workers: dict[str, dict[str, Any]] = {}
         self.work: Work = _end_at_once
         self.handlers: dict[str, Callable[[tuple[float, Any]], None]] = {}
+        self.fetching: asyncio.Future[Any] | None = None
         self.scheduler_comm = object()
         self.scheduler = self
 
@@ -60,7 +67,7 @@ class FakeDask:
         self.handlers[topic] = handler
 
     def submit(self, function: Any, order: Any, **_: Any) -> FakeFuture:
-        return FakeFuture(self.work(order))
+        return FakeFuture(self, self.work(order))
 
     async def run(self, function: Any, *args: Any, workers: list[str]) -> dict[str, Any]:
         [address] = workers
@@ -80,6 +87,11 @@ class FakeDask:
         if told:
             self.handlers["all"]((0.0, {"action": "add-worker", "worker": address}))
         return address
+
+    def remove(self, address: str) -> None:
+        """End a worker that was not asked to end."""
+        del self.workers[address]
+        self.handlers["all"]((0.0, {"action": "remove-worker", "worker": address, "expected": False}))
 
 
 async def _end_at_once(_: Any) -> Any:

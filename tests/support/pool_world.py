@@ -76,6 +76,7 @@ class World:
     # --- steps
 
     def join(self, server: str, fits: Collection[int] | None = None, devices: int = 1) -> None:
+        self.pool.reclaim(server, self.now)
         for batch_id in self.pool.disowned(server):
             self.batches[batch_id].alive.clear()
         self.pool.withdrawn(server, self.pool.disowned(server))
@@ -205,7 +206,7 @@ class World:
             assert (before.chunk.server, before.chunk.rows) == (chunk.server, chunk.rows)
             assert chunk.batch_id not in self.at_work
             assert not self._is_repeated(before), "a third server may do them"
-            before.lost = None
+            before.lost, before.excused = None, False
             self.at_work[chunk.batch_id] = before
             return
         assert before is None

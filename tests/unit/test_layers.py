@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,7 +93,12 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return the parsed modules. Parsing takes seconds, too long for a process that only collects tests."""
+    return {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
 
 
 def is_for_checkers(node: ast.AST) -> bool:
@@ -107,9 +113,10 @@ def running(tree: ast.AST) -> Iterator[ast.AST]:
             yield from running(child)
 
 
+@cache
 def imports() -> list[Import]:
     found: list[Import] = []
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for node in running(tree):
             if isinstance(node, ast.ImportFrom):
                 base = node.module or ""
@@ -121,9 +128,6 @@ def imports() -> list[Import]:
                 continue
             found += [Import(module, target, node.lineno) for target in targets if target in MODULES]
     return found
-
-
-IMPORTS = imports()
 
 
 def package_of(module: str) -> str:
@@ -143,7 +147,7 @@ def test_every_package_has_one_layer() -> None:
 def test_imports_point_down() -> None:
     wrong = {
         (one.module, one.target): one.line
-        for one in IMPORTS
+        for one in imports()
         if package_of(one.module) != package_of(one.target)
         and package_of(one.target)
         and (
@@ -193,7 +197,7 @@ def test_cycles_are_found() -> None:
 @pytest.mark.parametrize("by_package", [False, True], ids=["files", "packages"])
 def test_no_import_cycles(by_package: bool) -> None:
     edges: dict[str, set[str]] = {}
-    for one in IMPORTS:
+    for one in imports():
         if not package_of(one.target):
             continue
         pair = (package_of(one.module), package_of(one.target)) if by_package else (one.module, one.target)
@@ -234,7 +238,7 @@ def private_uses(tree: ast.AST) -> Iterator[ast.Attribute]:
 def test_private_attributes_are_only_used_by_their_module() -> None:
     found = {
         (module.removeprefix(f"{NAME}."), node.attr)
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         # Generated: each class uses the private attributes of its asynchronous object.
         if package_of(module) not in ("_sync", "_sync_api")
         for node in private_uses(tree)
@@ -254,7 +258,7 @@ def test_async_classes_do_not_form_chains() -> None:
     """A class is one idea in one file, so no ``Async`` class continues another one."""
     continued = {
         f"{module}.{node.name}": bases
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
         and node.name.startswith("Async")
@@ -272,7 +276,7 @@ ASKS = {f"{NAME}.schema.source"}
 def test_pure_packages_have_no_await() -> None:
     waiting = {
         module
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if package_of(module) in PURE
         and any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree))
     }
@@ -290,7 +294,7 @@ DECIDES = {
 
 def test_the_decisions_of_a_pool_have_no_io_and_no_clock() -> None:
     for module in DECIDES:
-        nodes = list(ast.walk(TREES[module]))
+        nodes = list(ast.walk(trees()[module]))
         assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes), module
         assert not any(
             isinstance(node, ast.Import | ast.ImportFrom)
@@ -298,7 +302,7 @@ def test_the_decisions_of_a_pool_have_no_io_and_no_clock() -> None:
             & {getattr(node, "module", None), *(one.name for one in node.names)}
             for node in nodes
         ), module
-    used = {one.target for one in IMPORTS if one.module in DECIDES} - DECIDES
+    used = {one.target for one in imports() if one.module in DECIDES} - DECIDES
     allowed = {f"{NAME}.errors", f"{NAME}._text", f"{NAME}.run.batch_ids"}
     assert {target for target in used - allowed if package_of(target) not in PURE} == set()
 
@@ -334,7 +338,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 def test_paths_of_the_server_are_in_the_api_layer() -> None:
     found = {
         module.removeprefix(f"{NAME}.")
-        for module, tree in TREES.items()
+        for module, tree in trees().items()
         if package_of(module) != "api" and any("/api/v" in text for text in texts(tree))
     }
     assert found - PATHS.keys() == set()

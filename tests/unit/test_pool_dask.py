@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from fake_dask import FakeDask
 
+from invokeai_py_client.errors import AgentLostError
 from invokeai_py_client.pool import dask_link
 from invokeai_py_client.pool.dask_link import Link
 from invokeai_py_client.pool.dask_worker import Host
@@ -76,6 +77,25 @@ async def test_an_order_that_is_made_again_while_the_first_one_is_at_work(
     for place in sequence:
         ends[place].set()
         assert (await orders[place]).get("runs") == {}
+
+
+async def test_a_worker_that_ends_while_its_result_is_fetched_does_not_take_the_others_with_it(
+    dask: FakeDask, link: Link
+) -> None:
+    """Dask fetches the results of both orders with one request."""
+    dask.fetching = fetching = asyncio.get_running_loop().create_future()
+    addresses = [dask.add(name) for name in ("one", "two")]
+    await agents(link, "one", "two")
+    one, two = (
+        asyncio.create_task(link.run(link.member(name), cast("Order", {"batch_id": name}), lambda _: None))
+        for name in ("one", "two")
+    )
+    await turns()
+    dask.remove(addresses[1])
+    with pytest.raises(AgentLostError, match=r"The agent of two has ended\."):
+        await two
+    fetching.set_result(None)
+    assert (await one).get("runs") == {}
 
 
 async def test_a_worker_does_not_run_an_order_twice_at_a_time() -> None:

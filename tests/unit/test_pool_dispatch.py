@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -364,6 +365,41 @@ def test_after_the_grace_others_do_the_runs_of_a_lost_server() -> None:
     assert pool.disowned("a") == [lost.batch_id, *pool.disowned("a")[1:]]
     pool.withdrawn("a", pool.disowned("a"))
     assert pool.disowned("a") == []
+
+
+def test_runs_that_no_other_server_has_begun_stay_at_the_lost_server() -> None:
+    """All servers were lost for longer than the grace, for example because the scheduler had to be restarted."""
+    pool = new_pool([40], None, "a", "b")
+    before = order(pool)
+    first = before["a"][0]
+    assert len(first.rows) == 2
+    pool.ended(first.batch_id, {first.rows[0]: DONE}, 1, asked=False)
+    pool.leave("a", 1)
+    pool.leave("b", 1)
+    assert pool.orders(20) == []
+    for name in ("a", "b"):
+        assert {*pool.disowned(name)} == {chunk.batch_id for chunk in before[name]}
+        pool.reclaim(name, 21)
+        assert pool.disowned(name) == []
+        pool.join(name, 21)
+        found = [replace(chunk, again=False) for chunk in pool.orders(21) if chunk.again]
+        assert sorted(found, key=lambda chunk: chunk.rows) == before[name]
+    assert sorted([index for index, _ in pool.released()] + [*work(pool, 22)]) == list(range(40))
+    assert pool.twice == 0
+
+
+def test_a_chunk_of_which_others_have_a_run_is_not_ordered_again() -> None:
+    pool = new_pool([8], None, "a")
+    lost, other = pool.orders(0)
+    pool.leave("a", 0)
+    pool.join("b", 1)
+    [chunk, *_] = pool.orders(10)
+    assert {*chunk.rows} & {*lost.rows}
+    pool.ended(chunk.batch_id, {}, 10)  # also if it was not done there
+    pool.leave("b", 10)
+    pool.reclaim("a", 11)
+    assert lost.batch_id in pool.disowned("a")
+    assert lost.rows != other.rows
 
 
 def test_a_late_result_is_used_and_the_copy_is_dropped() -> None:

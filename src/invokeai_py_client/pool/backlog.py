@@ -60,6 +60,7 @@ class Backlog:
         self._abilities: dict[frozenset[int], Ability] = {}
         self._limited: list[list[Ability]] = [[] for _ in self.requests]
         self._owners: dict[int, str] = {}
+        self._last: list[str | None] = [None] * len(self._state)
         self.aside: OrderedDict[tuple[str, int], deque[int]] = OrderedDict()
         """Rows that should go to any server but one, by that server and the request."""
         self.open = 0
@@ -89,6 +90,10 @@ class Backlog:
     def owner(self, index: int) -> str | None:
         """Return the batch that a run was sent with and that has not come back."""
         return self._owners.get(index)
+
+    def last(self, index: int) -> str | None:
+        """Return the batch that a run was last sent with."""
+        return self._last[index]
 
     def ability(self, requests: Collection[int] | None) -> Ability:
         """Return the shared counts for servers that can do these requests."""
@@ -164,9 +169,12 @@ class Backlog:
         index = self._firsts[request] + row
         if self._state[index] != WAITING:
             return False
-        self._state[index] = OUT
-        self._owners[index] = batch_id
+        self._send(index, batch_id)
         return True
+
+    def _send(self, index: int, batch_id: str) -> None:
+        self._state[index] = OUT
+        self._owners[index] = self._last[index] = batch_id
 
     def take_aside(self, key: tuple[str, int], size: int, batch_id: str) -> tuple[int, ...]:
         """Take rows that should go to another server."""
@@ -175,8 +183,7 @@ class Backlog:
         while len(taken) < size and rows:
             index = self.index(key[1], rows[0])
             if self._state[index] == ASIDE:
-                self._state[index] = OUT
-                self._owners[index] = batch_id
+                self._send(index, batch_id)
                 taken.append(rows[0])
             rows.popleft()
         if not rows:
@@ -197,8 +204,7 @@ class Backlog:
         if self._state[index] == WAITING:
             self._wait(request, -1)
         if self._state[index] != CLOSED:
-            self._state[index] = OUT
-            self._owners[index] = batch_id
+            self._send(index, batch_id)
 
     def give_back(self, request: int, row: int, *, avoid: str | None = None) -> None:
         """Let a run that is out wait again, before all others.

@@ -121,7 +121,7 @@ class Link:
             retries=0,
         )
         try:
-            outcome = await self._while_there(member, future.result())
+            outcome = await self._while_there(member, _result_of(future))
         except AgentLostError:
             if not member.is_closing:
                 raise
@@ -339,3 +339,14 @@ def security_of(security: PoolSettings | Any) -> Any:
     }
     given = {name: str(path) for name, path in files.items() if path is not None}
     return Security(require_encryption=True, **given) if given else None
+
+
+async def _result_of(future: Any) -> Any:
+    """Return the result of a task.
+
+    The client fetches the results of several tasks with one request. Whatever cancels the call for one of them cancels
+    this request, and so the calls for the others (distributed 2026.8). So a call goes on until its future is released.
+    """
+    call: asyncio.Future[Any] = asyncio.ensure_future(future.result())
+    call.add_done_callback(lambda call: call.cancelled() or call.exception())
+    return await asyncio.shield(call)

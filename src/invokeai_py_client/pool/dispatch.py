@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from invokeai_py_client.models.enums import JobStatus
-from invokeai_py_client.pool.backlog import CLOSED, Backlog
+from invokeai_py_client.pool.backlog import ASIDE, CLOSED, WAITING, Backlog
 from invokeai_py_client.pool.choice import choose
 from invokeai_py_client.pool.chunk import Chunk, RequestInfo, chunk_size
 from invokeai_py_client.pool.placement import Placement
@@ -120,6 +120,21 @@ class Dispatcher:
         """
         member = self._roster.members.get(server)
         return list(member.disowned) if member is not None else []
+
+    def reclaim(self, server: str, now: float) -> None:
+        """Hold the disowned chunks of a server for it again, if no other server has begun their runs.
+
+        Call this when the server is seen again, before ``disowned()``.
+        """
+        member = self._roster.member(server)
+        for batch_id, chunk in list(member.disowned.items()):
+            sent = {self._backlog.last(self._backlog.index(chunk.request, row)) for row in chunk.rows}
+            rows = self._placement.unreported(batch_id)
+            states = {self._backlog.state(self._backlog.index(chunk.request, row)) for row in rows}
+            if rows and sent == {batch_id} and states <= {WAITING, ASIDE}:
+                for row in rows:
+                    self._backlog.assign(chunk.request, row, batch_id)
+                self._placement.reclaim(member, chunk, rows, now)
 
     def withdrawn(self, server: str, batch_ids: Iterable[str]) -> None:
         """Note that batches of ``disowned()`` are no longer at a server."""

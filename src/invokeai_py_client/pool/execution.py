@@ -286,6 +286,7 @@ class PoolExecution(Listener):
         task.add_done_callback(over)
 
     async def _admit(self, server: PoolServer) -> None:
+        self._dispatcher.reclaim(server.name, time.monotonic())
         disowned = self._dispatcher.disowned(server.name)
         if disowned:
             try:

@@ -137,8 +137,8 @@ class Placement:
         else:
             chunk = member.held.pop(batch_id)
             self._set_time(member, now)
-        known = self._known.pop(batch_id, None)
-        if known is not None:
+        whole, known = chunk, self._known.pop(batch_id, frozenset[int]())
+        if known:
             chunk = replace(chunk, rows=tuple(row for row in chunk.rows if row not in known))
         final = {row: states[row] for row in chunk.rows if row in states and states[row].is_final}
         missing = tuple(row for row in chunk.rows if row not in final)
@@ -152,10 +152,11 @@ class Placement:
                 self._resting[member] = None
         if not asked:
             if missing:
-                member.disowned[batch_id] = chunk
+                member.disowned[batch_id] = whole
             self._silence(member, now)
         if late or not asked:
-            self._late[batch_id] = member, replace(chunk, rows=missing)
+            self._late[batch_id] = member, whole
+            self._known[batch_id] = known.union(final)
         return member, chunk
 
     def restore(self, member: Member, chunk: Chunk, rows: Collection[int], now: float) -> None:
@@ -181,6 +182,16 @@ class Placement:
         """Note that a chunk that others do may still run at a server, which may report it late."""
         member.disowned[chunk.batch_id] = chunk
         self._late[chunk.batch_id] = member, chunk
+
+    def unreported(self, batch_id: str) -> tuple[int, ...]:
+        """Return the rows of a disowned chunk that its server has not reported."""
+        known = self._known.get(batch_id, frozenset())
+        return tuple(row for row in self._late[batch_id][1].rows if row not in known)
+
+    def reclaim(self, member: Member, chunk: Chunk, rows: Collection[int], now: float) -> None:
+        """Hold a disowned chunk again, because no other server has begun its rows that were not reported."""
+        del member.disowned[chunk.batch_id], self._late[chunk.batch_id]
+        self.restore(member, chunk, rows, now)
 
     def give_away(self, member: Member) -> None:
         """Give the chunks that are held for a server, and may still run there, to others."""
