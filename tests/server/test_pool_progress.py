@@ -13,10 +13,11 @@ import workflows
 from command import Command
 from pool_servers import TwoServers, waiting
 
-from invokeai_py_client import AsyncInvokeAIPool, AsyncSweep, RunStatus
+from invokeai_py_client import AsyncInvokeAIPool, AsyncRun, AsyncSweep, RunStatus
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.run.events import NodeCompleted, RunEvent, StatusChanged
 from invokeai_py_client.transport import timing
+from invokeai_py_client.transport.socket import queue_room
 
 
 @pytest_asyncio.fixture
@@ -58,20 +59,30 @@ async def test_runs_on_both_servers_show_their_progress_and_their_preview(
 async def test_a_run_of_a_pool_has_events_like_any_run(
     pool: AsyncInvokeAIPool, two_servers: TwoServers
 ) -> None:
-    wf = await pool.create_workflow(waiting(0.4))
-    sweep = await wf.sweep(number=range(8))
-    await anext(sweep.as_completed())
-    following = [run for run in sweep.runs if run.status.state is JobStatus.PENDING]
-    assert {run.server for run in following} == {*two_servers.urls}
-
-    async def events_of(index: int) -> list[RunEvent]:
-        return [event async for event in following[index].events()]
-
-    for events in await asyncio.gather(*map(events_of, range(len(following)))):
+    queues = [(await pool.client(url)).queue_repo for url in two_servers.urls]
+    wf = await pool.create_workflow(waiting(0.1))
+    for queue in queues:
+        await queue.pause()
+    try:
+        sweep = await wf.sweep(number=range(4))
+        while {run.server for run in sweep.runs} != {*two_servers.urls}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # they are sent in the background
+        runs = [next(run for run in sweep.runs if run.server == url) for url in two_servers.urls]
+        following = [asyncio.create_task(events_of(run)) for run in runs]
+        for run in runs:
+            await run.connection.hub.join(queue_room("default"))
+    finally:
+        for queue in queues:
+            await queue.resume()
+    for events in await asyncio.gather(*following):
         assert [event.node_id for event in events if isinstance(event, NodeCompleted)] == ["wait"]
         states = [event.status for event in events if isinstance(event, StatusChanged)]
-        assert states[-2:] == [JobStatus.RUNNING, JobStatus.COMPLETED]
+        assert states == [JobStatus.RUNNING, JobStatus.COMPLETED]
     assert all(run.status.ok for run in await sweep.wait())
+
+
+async def events_of(run: AsyncRun) -> list[RunEvent]:
+    return [event async for event in run.events()]
 
 
 def test_the_command_names_the_server_of_each_run(

@@ -19,7 +19,7 @@ REFUSED, HUNG = ServerUnreachableError(None, None, "refused"), ConnectionLostErr
 
 
 class Server:
-    """What a server responds to the questions of a watch."""
+    """A server that is asked whether it responds."""
 
     def __init__(self) -> None:
         self.trouble: APIRequestError | None = None
