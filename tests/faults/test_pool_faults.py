@@ -6,13 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pool_servers import TwoServers, batches, waiting
+from pool_servers import (
+    RUNS,
+    TwoServers,
+    begin,
+    check_delivered_once,
+    check_recorded_once,
+    sent_again,
+    settled,
+    take,
+    wait_until,
+)
 from proxy import Proxy
 from trouble import LOSE, script
 
@@ -20,7 +28,6 @@ from invokeai_py_client import InvokeAIPool, Sweep
 from invokeai_py_client.pool import vigil
 from invokeai_py_client.sweep.manifest import read_manifest
 
-RUNS = 24
 _CLIENT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -37,45 +44,6 @@ def proxy(two_servers: TwoServers) -> Iterator[Proxy]:
     """A proxy in front of the second server."""
     with Proxy(two_servers.second.url) as proxy:
         yield proxy
-
-
-def begin(pool: InvokeAIPool, path: Path, seconds: float = 0.1) -> Sweep:
-    return pool.create_workflow(waiting(seconds)).sweep(number=range(RUNS), manifest=path)
-
-
-def take(sweep: Sweep, number: int, server: str = "") -> list[int]:
-    """Return the indexes of the next runs, when a number of them have ended on a server."""
-    taken: list[int] = []
-    for run in sweep:
-        taken.append(sweep.index(run))
-        number -= server in ("", run.server)
-        if number <= 0:
-            break
-    return taken
-
-
-def check_delivered_once(sweep: Sweep, path: Path) -> None:
-    assert len(sweep.wait()) == RUNS
-    assert [run.outputs.values("wait") for run in sweep.runs] == [[number] for number in range(RUNS)]
-    lines = [line for line in path.read_text().splitlines() if line.startswith('{"kind": "run"')]
-    assert len(lines) == RUNS
-    assert sorted(read_manifest(path).runs) == [*range(RUNS)]
-
-
-def settled(servers: TwoServers, path: Path) -> Counter[str]:
-    """Return the states of the queue items of a sweep, when none is pending or running any more."""
-    deadline = time.monotonic() + 60
-    while True:
-        counts = servers.counts(batches(path))
-        if not {"pending", "in_progress"} & {*counts} or time.monotonic() > deadline:
-            return counts
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)  # nothing tells a test about the state of a server
 
 
 def test_a_server_that_is_back_in_time_keeps_its_runs(
@@ -101,7 +69,7 @@ def test_others_do_the_runs_of_a_server_that_is_away_for_too_long(
         with proxy.away():
             check_delivered_once(sweep, path)
         counts = settled(two_servers, path)
-        until(lambda: all(server.state == "ready" for server in pool.servers))
+        wait_until(lambda: all(server.state == "ready" for server in pool.servers))
     # What its queue had is canceled, except the run at work and the one that came after it.
     assert RUNS <= counts["completed"] <= RUNS + 8, counts
 
@@ -138,13 +106,30 @@ def test_a_killed_client_is_resumed(two_servers: TwoServers, tmp_path: Path) -> 
     command = [sys.executable, "-c", _CLIENT, str(support), str(path), *two_servers.urls]
     client = subprocess.Popen(command)
     try:
-        until(lambda: path.exists() and path.read_text().count('{"kind": "run"') >= 5)
+        wait_until(lambda: path.exists() and path.read_text().count('{"kind": "run"') >= 5)
     finally:
         client.kill()
         client.wait()
     assert len(read_manifest(path).runs) < RUNS
     with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
-        sweep = Sweep.resume(path, pool)
-        assert len(sweep.wait()) == RUNS
-    assert sorted(read_manifest(path).runs) == [*range(RUNS)]
+        check_recorded_once(Sweep.resume(path, pool), path)
     assert settled(two_servers, path) == {"completed": RUNS}
+
+
+def test_a_killed_server_that_is_started_again(two_servers: TwoServers, tmp_path: Path) -> None:
+    """The crash cancels the run at work, which is done again. The others wait in its queue until it is back."""
+    path = tmp_path / "sweep.jsonl"
+    second = two_servers.second
+    with InvokeAIPool(two_servers.urls, seconds=1.0) as pool:
+        sweep = begin(pool, path)
+        take(sweep, 2, second.url)
+        os.kill(second.pid, signal.SIGKILL)
+        wait_until(lambda: not second.is_running)
+        second.start()
+        check_delivered_once(sweep, path)
+        wait_until(lambda: all(server.state == "ready" for server in pool.servers))
+        counts = settled(two_servers, path)
+        # It takes part in the next sweep.
+        assert {run.server for run in begin(pool, tmp_path / "next.jsonl").wait()} == {*two_servers.urls}
+    assert RUNS <= counts["completed"] <= RUNS + sent_again(path), counts
+    assert {*counts} <= {"completed", "canceled"}

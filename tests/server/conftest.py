@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dask_cluster import cluster
 from multi_user import ann, bob, held, users
 from on_server import (
     async_client,
@@ -27,6 +28,7 @@ __all__ = [
     "async_client",
     "bob",
     "client",
+    "cluster",
     "either",
     "held",
     "held_queue",

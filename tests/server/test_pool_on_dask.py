@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import pickle
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
 import pytest_asyncio
 import workflows
-from dask_cluster import DaskCluster, Process, wait_until
+from dask_cluster import DaskCluster, Process
 from multi_user import ANN, Users
+from pool_servers import WAIT, wait_until
 from tests.conftest import RealServer
 
 from invokeai_py_client import AsyncInvokeAIClient, InvokeAIClient
@@ -32,14 +35,12 @@ from invokeai_py_client.transport import timing
 
 pytestmark = pytest.mark.cluster
 
-HOLD = {"hold": ("hold", {"seconds": 0.0})}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
-    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
-    yield cluster
-    cluster.close()
+HOLD = workflows.workflow(
+    "Hold", {"hold": ("hold", {"seconds": 0.0})}, [], [("hold", "seconds")], versions={"hold": "1.0.0"}
+)
+HOLD["nodes"][0]["data"]["useCache"] = False
+OWN = "own_wait"
+"""A node type that only a server has which a worker starts itself."""
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +77,7 @@ async def order_of(pool: AsyncInvokeAIPool, server: str, seconds: list[float]) -
     """Return an order for runs that take some seconds each, or until they are canceled."""
     await joined(pool._engine, server)
     client = AsyncInvokeAIClient.from_connection(pool._engine.connection(server))
-    document = workflows.workflow("Hold", HOLD, [], [("hold", "seconds")], versions={"hold": "1.0.0"})
-    wf = await client.workflow_repo.create_workflow(document)
+    wf = await client.workflow_repo.create_workflow(HOLD)
     [request] = await wf.sweep_requests(await wf.sweep_plan(seconds=seconds))
     chunk = Chunk(new_batch_id(), server, 0, tuple(range(len(seconds))))
     return make_order(chunk, request, queue_id="default", labels={}, boards={}, files=True)
@@ -263,15 +263,41 @@ async def test_secrets_stay_with_the_agent(
         await client.login(*ANN)
     description = await pool._engine.ask("signed-in", "describe")
     answer = await pool._engine.ask("signed-in", "request", "GET", "/api/v1/auth/me", {})
+    path = tmp_path / "sweep.jsonl"
+    wf = await client.workflow_repo.create_workflow(HOLD)
+    sweep = await wf.sweep(seconds=[0.0, 0.1], pool=pool, manifest=path)
+    assert [(run.server, run.status.ok) for run in await sweep.wait()] == [("signed-in", True)] * 2
+    other = await order_of(pool, "signed-in", [60.0])
+    sent: asyncio.Future[Mapping[int, int]] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(pool._engine.run("signed-in", other, sent.set_result))
+    await sent
     observer: Any
     async with Client(cluster.address, security=cluster.security, asynchronous=True) as observer:
+        # What Dask's programs and pages show while a task is running.
+        tasks: dict[str, Any] = await observer.processing()
+        [(address, [task])] = [one for one in tasks.items() if one[1]]
+        at, of = quote(address, safe=""), quote(task, safe="")
+        names = [
+            "json/counts.json",  # that of identity() fails in distributed 2026.8 when workers have run tasks
+            *(f"info/main/{name}.html" for name in ("workers", "logs", "exceptions")),
+            *(f"info/{name}/{at}.html" for name in ("worker", "logs", "call-stacks")),
+            *(f"info/{name}/{of}.html" for name in ("task", "call-stack")),
+        ]
+        pages = {name: await asyncio.to_thread(cluster.page, name) for name in names}
+        await observer.dump_cluster_state(str(tmp_path / "state"), exclude=())
+        seen = [await observer.scheduler.identity(), await observer.story(task)]
         events = await observer.get_events()
-        workers = await observer.scheduler.identity()
+    await pool._engine.ask("signed-in", "withdraw", [other["batch_id"]], "default")
+    assert await running
     assert any("sent" in message for _, message in events["invokeai"])
-    told = [order, outcome, description, answer.content, dict(answer.headers), events, workers]
+    state = gzip.decompress((tmp_path / "state.msgpack.gz").read_bytes())
+    assert all(task.encode() in shown for shown in (state, pages[names[-2]].encode()))
+    told = [order, outcome, description, answer.content, dict(answer.headers), events, seen, pages]
     written = [
         pickle.dumps(told),
         pickle.dumps(client.connection),
+        state,
+        path.read_bytes(),
         *(log.read_bytes() for log in cluster.logs),
     ]
     for secret in (token, ANN[1]):
@@ -295,21 +321,29 @@ async def test_a_worker_starts_its_server_again_and_ends_it(
     pool: AsyncInvokeAIPool, cluster: DaskCluster, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
+    pack = root / "nodes" / "own"
+    pack.mkdir(parents=True)
+    (pack / "__init__.py").write_text((WAIT / "__init__.py").read_text().replace("ivk_wait", OWN))
     worker = cluster.worker("own", "--root", root)
     await joined(pool._engine, "own")
-    assert await pool._engine.ask("own", "healthy")
+    client = await pool.client("own")
+    document = workflows.workflow("Own", {"own": (OWN, {"seconds": 0.2})}, [], [("own", "number")])
+    wf = await client.workflow_repo.create_workflow(document)
+    sweep = await wf.sweep(number=range(8), pool=pool, manifest=tmp_path / "sweep.jsonl")
     server = LocalServer.find(root)
     assert server is not None
     port, pid = server.port, server.pid
-    os.kill(pid, signal.SIGKILL)
-    await asyncio.to_thread(wait_until, lambda: _port_of(root, not_of=pid) is not None)
-    assert _port_of(root, not_of=pid) == port
-    while not await pool._engine.ask("own", "healthy"):
-        pass
+    done: list[list[Any]] = []
+    async for run in sweep:
+        done.append(run.outputs.values("own"))
+        if len(done) == 2:
+            os.kill(pid, signal.SIGKILL)
+    assert sorted(done) == [
+        [number] for number in range(8)
+    ]  # each once, also the one that the crash canceled
+    server = LocalServer.find(root)
+    assert server is not None
+    assert server.pid != pid
+    assert server.port == port
     worker.end()
     assert LocalServer.find(root) is None
-
-
-def _port_of(root: Path, not_of: int) -> int | None:
-    server = LocalServer.find(root)
-    return None if server is None or server.pid == not_of else server.port

@@ -6,14 +6,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import pytest
+from pool_servers import wait_until
+
+from invokeai_py_client import InvokeAIPool
+from invokeai_py_client.errors import ServerUnreachableError
 from invokeai_py_client.server.health import free_port
 
 _SLOWEST = 120.0
+
+
+def security(cert: str | Path, key: str | Path) -> Any:
+    """Return what a client needs to connect to a scheduler with a certificate that it signed itself."""
+    from distributed import Security
+
+    files = {"tls_ca_file": cert, "tls_client_cert": cert, "tls_client_key": key}
+    return Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
 
 
 class Process:
@@ -75,17 +89,14 @@ class DaskCluster:
             check=True,
             capture_output=True,
         )
-        self.port = free_port()
+        self.port, self.http_port = free_port(), free_port()
         self.address = f"tls://127.0.0.1:{self.port}"
         self.workers: dict[str, Process] = {}
         self.scheduler = self.start_scheduler()
 
     @property
     def security(self) -> Any:
-        from distributed import Security
-
-        files = {"tls_ca_file": self.cert, "tls_client_cert": self.cert, "tls_client_key": self.key}
-        return Security(require_encryption=True, **{name: str(file) for name, file in files.items()})
+        return security(self.cert, self.key)
 
     @property
     def logs(self) -> list[Path]:
@@ -93,8 +104,9 @@ class DaskCluster:
 
     def start_scheduler(self) -> Process:
         files = ["--tls-ca-file", self.cert, "--tls-cert", self.cert, "--tls-key", self.key]
-        options = ["--protocol", "tls", "--host", "127.0.0.1", "--port", self.port, "--no-dashboard"]
-        command = [sys.executable, "-m", "dask", "scheduler", *options, *files]
+        options = ["--protocol", "tls", "--host", "127.0.0.1", "--port", self.port]
+        pages = ["--no-dashboard", "--dashboard-address", f"127.0.0.1:{self.http_port}"]
+        command = [sys.executable, "-m", "dask", "scheduler", *options, *pages, *files]
         self.scheduler = Process([str(part) for part in command], self._folder / "scheduler.log")
         return self.scheduler
 
@@ -108,14 +120,32 @@ class DaskCluster:
             worker = self.workers[name] = Process(command, self._folder / f"{name}.log", env)
         return worker
 
+    def page(self, path: str) -> str:
+        """Return what the scheduler shows about itself and its workers by HTTP, without the dashboard of bokeh."""
+        with urlopen(f"http://127.0.0.1:{self.http_port}/{path}", timeout=30) as response:
+            return response.read().decode()
+
     def close(self) -> None:
         for process in (*self.workers.values(), self.scheduler):
             process.end()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition that no event announces."""
-    deadline = time.monotonic() + _SLOWEST
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.05)
+@contextmanager
+def joined_pool(cluster: DaskCluster, names: Collection[str]) -> Generator[InvokeAIPool]:
+    """A pool on a cluster, when its workers with some names take part."""
+
+    def ready() -> set[str]:
+        with suppress(ServerUnreachableError):  # no worker has joined yet
+            return {server.name for server in pool.start() if server.state == "ready"}
+        return set()
+
+    with InvokeAIPool.from_dask(cluster.address, security=cluster.security, seconds=1.0) as pool:
+        wait_until(lambda: {*names} <= ready())
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    cluster = DaskCluster(tmp_path_factory.mktemp("dask"))
+    yield cluster
+    cluster.close()

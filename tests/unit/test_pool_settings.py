@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Command, ivk_command
 
+from invokeai_py_client import InvokeAIPool
 from invokeai_py_client._toml import change_tables
 from invokeai_py_client.config import Profile, forget_profile, keep_profile, read_profiles
 from invokeai_py_client.errors import UsageError
@@ -20,6 +22,7 @@ from invokeai_py_client.pool_settings import (
     pool_names,
     read_pool,
 )
+from invokeai_py_client.transport.http import HttpTransport
 
 __all__ = ["ivk_command"]
 
@@ -145,6 +148,37 @@ def test_pool_of_servers(file: Path) -> None:
         "gpu2": "http://gpu2:9090",
         "http://localhost:9090": "http://localhost:9090",
     }
+
+
+@pytest.mark.parametrize(
+    ("servers", "says"),
+    [
+        (["gpu1", "gpu1"], "'gpu1' is there twice"),
+        (["gpu1", "http://gpu1:9090"], "'gpu1' and 'http://gpu1:9090' are the same server, http://gpu1:9090"),
+        (["gpu1", "big"], "'gpu1' and 'big' are the same server"),
+        (["http://a:9090", "http://a:9090/"], "'http://a:9090' and 'http://a:9090/' are the same server"),
+        (["http://127.0.0.1:9090/", "http://localhost:9090"], "are the same server"),
+        (["http://me:zq7@a", "http://a/"], r"'http://\*\*\*@a' and 'http://a/' are the same server"),
+        (["gpu7"], "no profile named 'gpu7' in .* Did you mean 'gpu1'"),
+        ([], "servers: there is no server"),
+        (7, "servers: 7 is not valid; expected a list"),
+        (None, "servers: None is not valid; expected a list"),
+        ("lab", r"InvokeAIPool\.from_config\('lab'\)"),
+        ([None], "servers: None is not valid; expected the name of a profile, or a URL"),
+    ],
+)
+def test_invalid_servers_of_a_pool_are_one_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch, servers: Any, says: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a request was sent")
+
+    monkeypatch.setattr(HttpTransport, "raw", refuse)
+    written(file, "[profiles.gpu1]\nurl = 'http://gpu1:9090'\n[profiles.big]\nurl = 'http://GPU1:9090/'\n")
+    with pytest.raises(UsageError, match=says) as caught:
+        InvokeAIPool(servers)
+    assert str(caught.value).startswith("servers: ")
+    assert "zq7" not in str(caught.value)
 
 
 def test_pool_with_a_scheduler(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

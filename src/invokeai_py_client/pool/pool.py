@@ -89,7 +89,11 @@ class AsyncInvokeAIPool(AsyncObject):
                 f"servers: {shown(servers)} is not valid; expected a list, such as [{servers!r}]. For a pool in the "
                 f"configuration file, use InvokeAIPool.from_config({servers!r})."
             )
-        names = [one if isinstance(one, str) else one.url for one in servers]
+        if not isinstance(servers, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError(
+                f"servers: {shown(servers)} is not valid; expected a list, such as ['http://localhost:9090']."
+            )
+        names: list[Any] = [getattr(one, "url", one) for one in servers]
         addresses = pool_addresses(names, "servers")
         self._setup(seconds, keep_files, patience)
         self._engine = InProcessEngine(
