@@ -560,7 +560,7 @@ def test_a_restored_chunk_that_others_did_is_withdrawn() -> None:
     pool.withdrawn("a", ["old"])
     pool.join("a", 1)
     found = pool.orders(1)
-    assert {row for chunk in found for row in chunk.rows} == {2, 3}, "what was given back and not sent waits"
+    assert {row for chunk in found for row in chunk.rows} == {2, 3}, "runs that came back and were not sent wait"
     pool.join("b", 1)
     assert pool.orders(1) == [new]
     for chunk in [*found, new]:
