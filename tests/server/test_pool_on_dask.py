@@ -112,6 +112,7 @@ async def test_a_sweep_uses_servers_that_only_its_workers_reach(
     monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", refuse)
     await joined(pool._engine, "plain")
     wf = await pool.create_workflow(workflows.blank())
+    assert wf.connection.url in {one.url for one in pool.servers}, "the reference server is known"
     client = await pool.client("plain")
     assert {"tiny-sd1", "tiny-sdxl"} <= {model.name for model in await client.dnn_model_repo.list_models()}
     assert await client.board_repo.list_boards() is not None

@@ -76,7 +76,7 @@ class FakeAgent:
 
     run: Run | None = None
     description: Mapping[str, Any] | Exception = field(
-        default_factory=lambda: {"protocol": PROTOCOL, "url": "http://fake", "info": INFO}
+        default_factory=lambda: {"protocol": PROTOCOL, "url": "", "info": INFO}
     )
     orders: list[Order] = field(default_factory=list[Order])
     asked: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
@@ -115,7 +115,7 @@ class FakeEngine:
         if question == "describe":
             if isinstance(one.description, Exception):
                 raise one.description
-            return one.description
+            return {**one.description, "url": one.description["url"] or f"http://{agent}"}
         if question == "missing":
             wanted = {key: [name for name in names if name not in one.has] for key, names in args[0].items()}
             return {key: names for key, names in wanted.items() if names}

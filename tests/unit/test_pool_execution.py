@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from pool_fakes import FakeAgent, FakeEngine, FakePool, Run, ended, requests, states, unreachable
+from pool_fakes import INFO, FakeAgent, FakeEngine, FakePool, Run, ended, requests, states, unreachable
 
 from invokeai_py_client.errors import (
     AgentLostError,
@@ -21,7 +21,7 @@ from invokeai_py_client.errors import (
 )
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool import execution as execution_module
-from invokeai_py_client.pool.order import Order, Outcome
+from invokeai_py_client.pool.order import PROTOCOL, Order, Outcome
 from invokeai_py_client.sweep.manifest import ManifestWriter, read_manifest
 from invokeai_py_client.sweep.sweep import AsyncSweep
 from invokeai_py_client.transport import timing
@@ -270,6 +270,24 @@ async def test_a_server_with_another_protocol_takes_no_part(pool_of: OpenPool) -
     alone = pool_of(two=other)
     with pytest.raises(ServerUnreachableError, match="two: Its agent reads orders of format 99"):
         await alone.servers.start()
+
+
+async def test_a_server_with_two_names_is_used_once_and_the_other_agent_replaces_the_first(
+    pool_of: OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution_module, "_GRACE", 0.05)
+    hold = Hold()
+    description = {"protocol": PROTOCOL, "url": "http://same", "info": INFO}
+    pool = pool_of(one=FakeAgent(run=hold, description=description), two=FakeAgent(description=description))
+    sweep, execution = pool.sweep(requests(6))
+    await execution.begin()
+    [one, two] = pool.servers.all
+    assert (one.state, two.state) == ("ready", "unfit")
+    assert two.why.startswith("http://same is the server one as well.")
+    await hold.begun.wait()
+    pool.engine.lose("one")
+    assert sorted(await finish(sweep)) == list(range(6))
+    assert (one.state, two.state) == ("gone", "ready")
 
 
 async def test_no_server_that_responds_is_one_error_with_each_reason(pool_of: OpenPool) -> None:

@@ -76,10 +76,12 @@ class Agent:
 
     Args:
         connection: The server. Its ``outage_timeout`` says how long to wait for a server that does not respond.
+        url: The URL by which others know the server. Defaults to that of the connection.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, url: str | None = None) -> None:
         self._connection = connection
+        self._url = url or connection.url
         self._info: ServerInfo | None = None
         self._breaks = 0
         self._work: dict[str, _Work] = {}
@@ -97,7 +99,7 @@ class Agent:
             APIRequestError: The server cannot be reached or does not accept the credentials.
         """
         self._info = await self._read_info()
-        return {"protocol": PROTOCOL, "url": self._connection.url, "info": self._info}
+        return {"protocol": PROTOCOL, "url": self._url, "info": self._info}
 
     async def healthy(self) -> bool:
         """Return whether the server responds."""

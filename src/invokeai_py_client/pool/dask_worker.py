@@ -91,7 +91,7 @@ class Host:
         where = _with_host(connection)
         own = where.partition("://")[2] if root is None else f"{socket.gethostname()}:{root}"
         self.info: AgentInfo = {"name": name or own, "url": where, "state": "starting" if root else "ready"}
-        self.agent = Agent(connection)
+        self.agent = Agent(connection, where)
         self._connection = connection
         self._left: dict[str, asyncio.Future[Outcome]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

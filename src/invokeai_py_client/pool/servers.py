@@ -265,6 +265,15 @@ class Servers:
                 "Install the same version of invokeai-py-client there.",
             )
             return
+        twin = next((one for one in self.ready if one is not server and one.url == server.url), None)
+        if twin is not None:
+            self._set(
+                server,
+                ServerState.UNFIT,
+                f"{server.url} is the server {twin.name} as well. Give both agents the same name, so that one replaces "
+                "the other.",
+            )
+            return
         server.info, server.version = found["info"], found["info"].version
         server.devices = found["info"].devices
         self._set(server, ServerState.READY)
@@ -276,6 +285,9 @@ class Servers:
         server = self._known[name]
         server.losses += 1
         self._lose(server, ServerState.GONE, str(error))
+        for other in self._known.values():
+            if other.state is ServerState.UNFIT and other.url == server.url:
+                self._contact(other.name)  # it may replace this one
 
     def _lose(self, server: PoolServer, state: ServerState, why: str) -> None:
         # A server that does not respond takes no part, but its agent may still follow orders.
