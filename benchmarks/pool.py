@@ -47,6 +47,7 @@ def main() -> None:
     speed = commands.add_parser("speed", help="one and two real servers in turns")
     speed.add_argument("--rounds", type=int, default=2)
     speed.add_argument("--runs", type=int, default=40)
+    speed.add_argument("--only", choices=["waiting", "images", "idle"])
     gpu = commands.add_parser("gpu", help="several real servers on one graphics card")
     gpu.add_argument("--model", required=True, help="the model to install from a file, folder or repository")
     gpu.add_argument("--runs", type=int, default=24)

@@ -61,6 +61,7 @@ class RealServer:
         self._local = LocalServer(
             root=self.root,
             port=self._port,
+            environ={"OMP_NUM_THREADS": "1"},  # as LocalServers starts two servers on two cores
             node_packs=self._packs,
             say=lambda text: print(text, file=sys.stderr),
         )

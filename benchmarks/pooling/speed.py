@@ -61,7 +61,9 @@ async def idle(url: str, numbers: Sequence[int]) -> float:
     return ((max(ends) - min(starts)).total_seconds() - busy) * 1000 / len(items)
 
 
-async def measure_sweeps(url: str, pools: dict[str, OpenPool], rounds: int, runs: int) -> None:
+async def measure_sweeps(
+    url: str, pools: dict[str, OpenPool], rounds: int, runs: int, only: str | None
+) -> None:
     """Print the durations of sweeps over two servers, and over one of them."""
     cases: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
         "waiting": lambda: (WAIT, {"number": fresh(runs)}),
@@ -71,6 +73,8 @@ async def measure_sweeps(url: str, pools: dict[str, OpenPool], rounds: int, runs
         "| | one server, one batch | pool of two | | ratio | target |\n|---|---|---|---|---|---|", flush=True
     )
     for name, case in cases.items():
+        if only not in (None, name):
+            continue
         one: list[float] = []
         two: dict[str, list[float]] = {engine: [] for engine in pools}
         for _ in range(rounds):
@@ -100,7 +104,7 @@ async def measure_idle(url: str, pools: dict[str, OpenPool], runs: int) -> None:
         )
 
 
-async def measure(lab: Lab, rounds: int, runs: int) -> None:
+async def measure(lab: Lab, rounds: int, runs: int, only: str | None) -> None:
     """Print all measurements."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ivk-speed-")))
@@ -109,7 +113,9 @@ async def measure(lab: Lab, rounds: int, runs: int) -> None:
             "in process": lambda: AsyncInvokeAIPool(lab.urls),
             "over Dask": both.open_pool,
         }
-        await measure_sweeps(lab.urls[0], pools, rounds, runs)
+        await measure_sweeps(lab.urls[0], pools, rounds, runs, only)
+    if only not in (None, "idle"):
+        return
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ivk-speed-")))
         first = await stack.enter_async_context(cluster(lab, folder, [0]))
@@ -126,4 +132,4 @@ def main(options: Namespace) -> None:
         models = make_tiny_models(install(), only=["tiny-sd1"])
         for url in lab.urls:
             install_tiny_models(url, models)
-        asyncio.run(measure(lab, options.rounds, options.runs))
+        asyncio.run(measure(lab, options.rounds, options.runs, options.only))

@@ -26,6 +26,7 @@ from invokeai_py_client.errors import AgentLostError, PoolError, UsageError
 from invokeai_py_client.models import JobStatus
 from invokeai_py_client.pool import dask_link
 from invokeai_py_client.pool.chunk import Chunk
+from invokeai_py_client.pool.dask_worker import agents_in
 from invokeai_py_client.pool.engine import Engine
 from invokeai_py_client.pool.order import Order, make_order
 from invokeai_py_client.pool.pool import AsyncInvokeAIPool
@@ -173,9 +174,16 @@ async def test_progress_and_previews_come_through_the_scheduler(
     await sweep.cancel()
 
 
-async def test_a_terminated_worker_returns_what_is_done_and_leaves_nothing(
-    pool: AsyncInvokeAIPool, cluster: DaskCluster, signed_in: Process, users: Users, token: str
+@pytest.mark.parametrize("retired", [False, True], ids=["SIGTERM", "retired"])
+async def test_a_worker_that_is_to_end_returns_what_is_done_and_leaves_nothing(
+    pool: AsyncInvokeAIPool,
+    cluster: DaskCluster,
+    signed_in: Process,
+    users: Users,
+    token: str,
+    retired: bool,
 ) -> None:
+    """SLURM ends a job with a signal. ``--lifetime`` and clusters that become smaller retire a worker."""
     order = await order_of(pool, "signed-in", [0.0, 60.0, 60.0, 60.0])
     running = asyncio.create_task(pool._engine.run("signed-in", order, lambda _: None))
 
@@ -184,8 +192,17 @@ async def test_a_terminated_worker_returns_what_is_done_and_leaves_nothing(
         return found["completed"] == 1 and found["in_progress"] > 0
 
     await asyncio.to_thread(wait_until, at_work)
-    for pid in (*signed_in.workers, signed_in.pid):  # as SLURM ends a job
-        os.kill(pid, signal.SIGTERM)
+    if retired:
+        from distributed import Client
+
+        client: Any
+        async with Client(cluster.address, security=cluster.security, asynchronous=True) as client:
+            workers = (await client.scheduler.identity())["workers"]
+            found = agents_in(workers).items()
+            await client.retire_workers([address for address, info in found if info["name"] == "signed-in"])
+    else:
+        for pid in (*signed_in.workers, signed_in.pid):
+            os.kill(pid, signal.SIGTERM)
     outcome: Any = await running
     assert list(outcome["runs"]) == [0] and outcome["asked"]
     assert states(users.admin, order) == {"pending": 0, "in_progress": 0, "completed": 1, "canceled": 3}

@@ -24,7 +24,7 @@ from invokeai_py_client.server.health import free_ports
 from invokeai_py_client.server.memory import memory_of
 from invokeai_py_client.server.model_files import ModelFile, models_in
 from invokeai_py_client.server.processes import end_group, spawn
-from invokeai_py_client.server.shares import gpu_environ, ram_share
+from invokeai_py_client.server.shares import gpu_environ, ram_share, thread_environ
 
 __all__ = ["ivk_command"]
 
@@ -91,6 +91,13 @@ def test_each_server_gets_its_gpus(count: int, gpus: int, expected: list[str]) -
 
 def test_servers_share_the_memory_that_one_server_would_use() -> None:
     big = [Gpu("a", "0", "GPU", 141 * GIB)]
+    assert [thread_environ(count, 8, []).get("OMP_NUM_THREADS") for count in (1, 2, 3, 9)] == [
+        None,
+        "4",
+        "2",
+        "1",
+    ]
+    assert thread_environ(2, 8, big) == thread_environ(2, None, []) == {}
     assert ram_share(2, 64 * GIB, []) == 14.0
     assert ram_share(4, 64 * GIB, []) == 6.0
     assert ram_share(8, 32 * GIB, []) == 4.0  # InvokeAI's own minimum

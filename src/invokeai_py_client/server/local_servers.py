@@ -24,7 +24,14 @@ from invokeai_py_client.server.memory import ServerMemory, machine_memory
 from invokeai_py_client.server.model_files import models_in, share_models
 from invokeai_py_client.server.paths import default_pool_root
 from invokeai_py_client.server.releases import DEFAULT_VERSION, release
-from invokeai_py_client.server.shares import RAM_SETTING, gpu_environ, ram_share, sets_ram
+from invokeai_py_client.server.shares import (
+    RAM_SETTING,
+    THREADS,
+    gpu_environ,
+    ram_share,
+    sets_ram,
+    thread_environ,
+)
 from invokeai_py_client.server.tiny_models import (
     TINY_SETTINGS,
     install_tiny_models,
@@ -50,7 +57,8 @@ class LocalServers:
 
     With several GPUs, each server uses its own: server 1 the first one, server 2 the second one, and so on. If there
     are more servers than GPUs, several share a GPU, and if there are fewer, each uses several. With the settings
-    ``device`` or ``generation_devices`` in ``config``, all servers use those devices.
+    ``device`` or ``generation_devices`` in ``config``, all servers use those devices. Without an NVIDIA GPU, the
+    servers share the CPU cores, unless the environment variable ``OMP_NUM_THREADS`` is set.
 
     Servers stop when this process ends, even if it is killed. With ``detached=True`` they keep running, and
     ``find()`` finds them from another process.
@@ -282,13 +290,16 @@ class LocalServers:
         if self._count > 1 and RAM_SETTING not in config and not sets_ram(root):
             share = ram_share(self._count, machine_memory(), gpus)
             config |= {} if share is None else {RAM_SETTING: share}
+        environ = {} if _DEVICE_SETTINGS & config.keys() else gpu_environ(number, self._count, gpus)
+        if THREADS not in os.environ:
+            environ |= thread_environ(self._count, os.cpu_count(), gpus)
         return LocalServer(
             self.version,
             root=root,
             port=port,
             host=self._host,
             config=config,
-            environ={} if _DEVICE_SETTINGS & config.keys() else gpu_environ(number, self._count, gpus),
+            environ=environ,
             node_packs=self._node_packs,
             temporary=self._temporary,
             detached=self._detached,

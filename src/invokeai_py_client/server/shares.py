@@ -1,4 +1,4 @@
-"""How several servers share the GPUs and the memory of a machine."""
+"""How several servers share the GPUs, the cores and the memory of a machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from invokeai_py_client.server.gpus import Gpu
 
 RAM_SETTING = "max_cache_ram_gb"
 """The setting for the size of the model cache."""
+THREADS = "OMP_NUM_THREADS"
+"""The environment variable for the number of threads of PyTorch."""
 
 _GIB = 2**30
 # InvokeAI's own limits (6.14): half of the machine's memory less 2 GB, at most that of the GPU less 3 GB, or 32 GB.
@@ -29,6 +31,22 @@ def gpu_environ(number: int, count: int, gpus: Sequence[Gpu]) -> dict[str, str]:
         return {}
     mine = gpus[(number - 1) % len(gpus) :: count]
     return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.id for gpu in mine)}
+
+
+def thread_environ(count: int, cores: int | None, gpus: Sequence[Gpu]) -> dict[str, str]:
+    """Return the environment variable that limits the threads of a server on a machine without NVIDIA GPUs.
+
+    Each PyTorch uses all cores, and its threads compute while they wait for each other: without a limit, two servers
+    need twice as long as one for the same tiny images on two cores.
+
+    Args:
+        count: Number of servers.
+        cores: Number of CPU cores, or None if it is unknown.
+        gpus: The GPUs of the machine.
+    """
+    if count < 2 or gpus or cores is None:
+        return {}
+    return {THREADS: str(max(1, cores // count))}
 
 
 def ram_share(count: int, memory: int | None, gpus: Sequence[Gpu]) -> float | None:
