@@ -133,6 +133,17 @@ def test_a_server_on_which_all_runs_fail_costs_no_run(
     assert counts["failed"] <= 9  # 30 % of 30
 
 
+def test_a_slow_server_gets_few_runs(pool: InvokeAIPool, two_servers: TwoServers, tmp_path: Path) -> None:
+    """Four times slower. How long that takes is measured by the benchmarks."""
+    path = tmp_path / "sweep.jsonl"
+    with two_servers.pace(factor=4):
+        sweep = pool.create_workflow(waiting(0.3)).sweep(number=range(24), manifest=path)
+        assert all(run.status.ok for run in sweep.wait())
+    shares = Counter(run.server for run in sweep.runs)
+    assert 1 <= shares[two_servers.second.url] <= 10
+    assert two_servers.counts(batches(path)) == {"completed": 24}
+
+
 def test_failed_runs_are_run_again(two_servers: TwoServers) -> None:
     with InvokeAIPool([two_servers.second]) as pool:
         with two_servers.pace(fails=True):
