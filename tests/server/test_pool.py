@@ -137,11 +137,11 @@ def test_a_slow_server_gets_few_runs(pool: InvokeAIPool, two_servers: TwoServers
     """Four times slower. How long that takes is measured by the benchmarks."""
     path = tmp_path / "sweep.jsonl"
     with two_servers.pace(factor=4):
-        sweep = pool.create_workflow(waiting(0.3)).sweep(number=range(24), manifest=path)
+        sweep = pool.create_workflow(waiting(0.5)).sweep(number=range(20), manifest=path)
         assert all(run.status.ok for run in sweep.wait())
     shares = Counter(run.server for run in sweep.runs)
-    assert 1 <= shares[two_servers.second.url] <= 10
-    assert two_servers.counts(batches(path)) == {"completed": 24}
+    assert 1 <= shares[two_servers.second.url] <= 8
+    assert two_servers.counts(batches(path)) == {"completed": 20}
 
 
 def test_failed_runs_are_run_again(two_servers: TwoServers) -> None:
