@@ -449,6 +449,7 @@ def test_retry_of_an_item_of_a_called_workflow(client: InvokeAIClient, save: Sav
     client.queue_repo.cancel_all()
 
 
+@pytest.mark.since("6.14")
 def test_sweep_runs_have_the_outputs_of_called_workflows(client: InvokeAIClient, save: Save) -> None:
     inner = save(
         returning("Inner", {"sum": ("add", {"a": 1, "b": 2}), "draw": blank(11)}, [], total="sum.value")
