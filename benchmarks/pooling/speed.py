@@ -19,11 +19,14 @@ from invokeai_py_client import AsyncInvokeAIClient, AsyncInvokeAIPool
 from invokeai_py_client.server import install, install_tiny_models, make_tiny_models
 from pooling.cluster import cluster
 from pooling.lab import WAIT, Lab, fresh, laboratory, numbers_of, summaries
+from pooling.trial import begin
 
 _TARGETS = {"waiting": 0.60, "images": 0.65}
 _IDLE_TARGETS = {"in process": 12, "over Dask": 20}
 # With chunks this short, each has one run.
 _ONE_RUN = 0.001
+# How long the workers may need to join, in seconds.
+_JOIN = 60.0
 
 OpenPool = Callable[[], AsyncInvokeAIPool]
 
@@ -31,9 +34,9 @@ OpenPool = Callable[[], AsyncInvokeAIPool]
 async def sweep(open_pool: OpenPool, servers: int, document: Any, values: dict[str, Any]) -> float:
     """Return the duration of a sweep over a pool of some servers, with its images."""
     async with open_pool() as pool:
+        async with asyncio.timeout(_JOIN):
+            await begin(pool, servers)
         wf = await pool.create_workflow(document)
-        while len(await pool.start()) < servers:  # noqa: ASYNC110 - workers join one after the other
-            await asyncio.sleep(0.1)
         begun = time.perf_counter()
         runs = await (await wf.sweep(**values)).wait(progress=False)
         await asyncio.gather(*(image.bytes() for run in runs for image in run.images))

@@ -11,7 +11,7 @@ import pytest
 import workflows
 from dask_cluster import DaskCluster, joined_pool
 from PIL import Image as Pillow
-from pool_servers import MODELS, TwoServers, batches, waiting
+from pool_servers import MODELS, TwoServers, batches, wait_until, waiting
 
 from invokeai_py_client import AsyncInvokeAIClient, AsyncInvokeAIPool, InvokeAIClient, InvokeAIPool, Sweep
 from invokeai_py_client.errors import (
@@ -172,10 +172,8 @@ def test_cancel_leaves_nothing_on_the_servers(
 
 def test_a_run_is_canceled_on_its_server(pool: InvokeAIPool) -> None:
     sweep = pool.create_workflow(waiting(60.0)).sweep(number=range(2))
-    runs: list[Any] = []
-    while len(runs) < 2:  # sent in the background
-        runs = sweep.runs
-    for run in runs:
+    wait_until(lambda: len(sweep.runs) == 2)  # sent in the background
+    for run in sweep.runs:
         run.cancel()
     assert {run.status.state for run in sweep.wait()} == {JobStatus.CANCELLED}
     with pytest.raises(RunCanceledError):

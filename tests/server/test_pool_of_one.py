@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import workflows
+from pool_servers import wait_until
 from tests.conftest import RealServer
 
 from invokeai_py_client import InvokeAIClient, InvokeAIPool, Sweep
@@ -53,8 +54,7 @@ def test_images_boards_and_inputs(
 def test_canceled_runs_can_be_run_again(server: RealServer, client: InvokeAIClient, held_queue: None) -> None:
     with InvokeAIPool([server.url]) as pool:
         sweep = pool.create_workflow(workflows.add()).sweep(a=[1, 2])
-        while len(sweep.runs) < 2:  # sent in the background
-            pass
+        wait_until(lambda: len(sweep.runs) == 2)  # sent in the background
         for run in sweep.runs:
             run.cancel()
         assert {run.status.state for run in sweep.wait()} == {JobStatus.CANCELLED}

@@ -65,8 +65,9 @@ async def test_a_run_of_a_pool_has_events_like_any_run(
         await queue.pause()
     try:
         sweep = await wf.sweep(number=range(4))
-        while {run.server for run in sweep.runs} != {*two_servers.urls}:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # they are sent in the background
+        async with asyncio.timeout(60):
+            while {run.server for run in sweep.runs} != {*two_servers.urls}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # they are sent in the background
         runs = [next(run for run in sweep.runs if run.server == url) for url in two_servers.urls]
         following = [asyncio.create_task(events_of(run)) for run in runs]
         for run in runs:

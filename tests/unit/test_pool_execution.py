@@ -86,6 +86,20 @@ def lost(_: Order) -> Outcome:
     return {"asked": False, "why": "It does not respond.", "runs": {}}
 
 
+def lost_while_another_holds(hold: Hold) -> Run:
+    """Return the work of an agent whose server is lost for the first order, while the second one is being followed."""
+    work = [lost, None]
+
+    async def run(order: Order) -> Outcome:
+        step = work.pop(0) if work else ended
+        if step is None:
+            return await hold(order)
+        await hold.begun.wait()
+        return step(order)
+
+    return run
+
+
 async def test_each_run_is_delivered_once_and_recorded_with_its_server(
     pool_of: OpenPool, tmp_path: Path
 ) -> None:
@@ -192,16 +206,7 @@ async def test_what_others_did_is_withdrawn_even_if_the_sweep_has_ended_meanwhil
 async def test_the_other_order_of_a_silent_server_is_not_ordered_twice(pool_of: OpenPool) -> None:
     """The server responds again while its second order is still being followed."""
     hold = Hold()
-    work = [lost, None]
-
-    async def run(order: Order) -> Outcome:
-        step = work.pop(0) if work else ended
-        if step is None:
-            return await hold(order)
-        await hold.begun.wait()
-        return step(order)
-
-    agent = FakeAgent(run=run)
+    agent = FakeAgent(run=lost_while_another_holds(hold))
     pool = pool_of(one=agent)
     sweep, execution = pool.sweep(requests(12))
     await execution.begin()
@@ -220,16 +225,7 @@ async def test_nothing_stays_at_an_agent_that_is_lost_after_its_server_was_silen
     """The second order of the server is still being followed, whether the server responds again or not."""
     monkeypatch.setattr(execution_module, "_GRACE", 0.05)
     hold = Hold()
-    work = [lost, None]
-
-    async def run(order: Order) -> Outcome:
-        step = work.pop(0) if work else ended
-        if step is None:
-            return await hold(order)
-        await hold.begun.wait()
-        return step(order)
-
-    agent = FakeAgent(run=run)
+    agent = FakeAgent(run=lost_while_another_holds(hold))
     pool = pool_of(one=agent, two=FakeAgent(run=Hold()))
     sweep, execution = pool.sweep(requests(12))
     await execution.begin()

@@ -271,7 +271,8 @@ class Servers:
                 server,
                 ServerState.UNFIT,
                 f"{server.url} is the server {twin.name} as well. Give both agents the same name, so that one replaces "
-                "the other.",
+                "the other. If they are two servers, on hosts of the same name, start the agents with the URLs by "
+                "which other machines reach the servers.",
             )
             return
         server.info, server.version = found["info"], found["info"].version
